@@ -1,0 +1,73 @@
+"""What an exchange demands of an order on one market."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from engine.model.money import ZERO, ceil_to_step, floor_to_step, is_on_step, text_from_decimal
+
+
+class FeeCurrency(StrEnum):
+    """In which currency the exchange takes its fee."""
+
+    RECEIVED = "received"
+    """Buys pay in base, sells pay in quote."""
+    QUOTE = "quote"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """Filters and fees of one spot market; prices in quote per base, amounts in base."""
+
+    symbol: str
+    base: str
+    quote: str
+    tick_size: Decimal
+    lot_size: Decimal
+    amount_min: Decimal
+    amount_max: Decimal
+    notional_min: Decimal
+    maker_fee_rate: Decimal
+    taker_fee_rate: Decimal
+    fee_currency: FeeCurrency = FeeCurrency.RECEIVED
+
+    def __post_init__(self) -> None:
+        for name in ("tick_size", "lot_size", "amount_max"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be above 0, was {getattr(self, name)}")
+        if not ZERO <= self.amount_min <= self.amount_max:
+            raise ValueError(
+                f"amount_min must be between 0 and amount_max, was {self.amount_min} and {self.amount_max}"
+            )
+        for name in ("maker_fee_rate", "taker_fee_rate"):
+            if not Decimal("-0.01") <= getattr(self, name) < Decimal("0.1"):
+                raise ValueError(f"{name} must be a fraction in [-0.01, 0.1), was {getattr(self, name)}")
+
+    def floor_price(self, price: Decimal) -> Decimal:
+        """Nearest valid price at or below ``price``."""
+        return floor_to_step(price, self.tick_size)
+
+    def ceil_price(self, price: Decimal) -> Decimal:
+        """Nearest valid price at or above ``price``."""
+        return ceil_to_step(price, self.tick_size)
+
+    def floor_amount(self, amount: Decimal) -> Decimal:
+        """Nearest valid amount at or below ``amount``."""
+        return floor_to_step(amount, self.lot_size)
+
+    def problem_with(self, price: Decimal, amount: Decimal) -> str | None:
+        """Why the exchange would reject a limit order of this price and amount, or None."""
+        text = text_from_decimal
+        if price <= 0 or not is_on_step(price, self.tick_size):
+            return f"price must be a positive multiple of the tick {text(self.tick_size)}, was {text(price)}"
+        if not is_on_step(amount, self.lot_size):
+            return f"amount must be a multiple of the lot {text(self.lot_size)}, was {text(amount)}"
+        if not self.amount_min <= amount <= self.amount_max:
+            bounds = f"between {text(self.amount_min)} and {text(self.amount_max)}"
+            return f"amount must be {bounds}, was {text(amount)}"
+        if amount <= 0:
+            return f"amount must be above 0, was {text(amount)}"
+        if price * amount < self.notional_min:
+            notional = text(price * amount)
+            return f"notional must be at least {text(self.notional_min)} {self.quote}, was {notional}"
+        return None
