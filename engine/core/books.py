@@ -1,0 +1,157 @@
+"""The books of one grid: the fold of its facts, the same live and after a restart.
+
+A fact is applied only after it is durable, except a reservation, which stands from the
+moment of the decision so that no second decision can be made on the same slot.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from engine.core import ledger as ledgers
+from engine.core import slots as transitions
+from engine.core.ledger import Ledger, Profit
+from engine.core.slots import SlotChange
+from engine.model.errors import InvariantBroken
+from engine.model.events import (
+    CancelRequested,
+    Fact,
+    GridOpened,
+    GridStateChanged,
+    LotAdopted,
+    LotSetAside,
+    OrderIntended,
+    OrderReported,
+    SlotFrozen,
+    SlotThawed,
+)
+from engine.model.grid import Disposal, GridState, InitialPurchase
+from engine.model.ids import key_from_client_order_id
+from engine.model.order import OrderReport
+from engine.model.slot import Holding, Lot, Slot, lot_of, order_of
+
+_CLOSED_REMEMBERED_PER_SLOT = 4
+
+
+class GridBooks:
+    """Slots, order index, ledger and state of one grid.
+
+    Invariant: every live order is in ``slot_of_order`` and is the order of exactly that slot.
+    Invariant: the slots' lots and the dust add up to ``ledger.base``.
+    """
+
+    def __init__(self, opened: GridOpened) -> None:
+        self.number = opened.number
+        self.spec = opened.spec
+        self.market = opened.market
+        self.lattice = opened.lattice
+        self.state = GridState.STARTING
+        self.state_reason = "starting"
+        self.disposal: Disposal | None = None
+        self.ledger = Ledger()
+        self.slots: list[Slot] = _first_slots(opened)
+        self.slot_of_order: dict[str, int] = {}
+        self._filled_of_closed: OrderedDict[str, Decimal] = OrderedDict()
+
+    def apply(self, fact: Fact, at_ms: int) -> None:
+        """Fold one fact of the journal into the books."""
+        match fact:
+            case OrderIntended():
+                self.reserve(fact, at_ms)
+            case OrderReported():
+                change = self.foresee(self.slots[fact.slot], fact.report)
+                if change is not None:
+                    self.settle(change)
+            case CancelRequested():
+                self.slots[fact.slot] = transitions.mark_cancel_requested(self.slots[fact.slot])
+            case LotSetAside():
+                self.slots[fact.slot], lot = transitions.set_aside(self.slots[fact.slot])
+                self.ledger = replace(self.ledger, dust=self.ledger.dust.plus(lot))
+            case LotAdopted():
+                self._adopt(fact)
+            case SlotFrozen():
+                self._replace(fact.slot, freeze_reason=fact.reason)
+            case SlotThawed():
+                self._replace(fact.slot, freeze_reason=None, refusals=0)
+            case GridStateChanged():
+                self.state, self.disposal, self.state_reason = fact.state, fact.disposal, fact.reason
+            case GridOpened():
+                raise InvariantBroken(f"grid {self.spec.name!r} was opened twice")
+
+    def reserve(self, intent: OrderIntended, at_ms: int) -> None:
+        """Put an intended order into its slot and the index; takes its dust out of the ledger."""
+        if intent.client_order_id in self.slot_of_order or intent.client_order_id in self._filled_of_closed:
+            raise InvariantBroken(f"client order id {intent.client_order_id} was used before")
+        key = key_from_client_order_id(intent.client_order_id)
+        slot = self.slots[intent.slot]
+        if key is None or key.generation != slot.generation or key.slot != intent.slot:
+            raise InvariantBroken(f"client order id {intent.client_order_id} does not belong to slot {slot.index}")
+        self.slots[intent.slot] = transitions.reserve(slot, intent, at_ms)
+        self.slot_of_order[intent.client_order_id] = intent.slot
+        if intent.dust.quantity:
+            self.ledger = replace(self.ledger, dust=self.ledger.dust.minus(intent.dust))
+
+    def foresee(self, slot: Slot, report: OrderReport) -> SlotChange | None:
+        """What a report will change once it is durable; None if it is no news."""
+        return transitions.apply_report(slot, report, self.market)
+
+    def settle(self, change: SlotChange) -> None:
+        """Make a foreseen change true: the slot, the ledger and the index together."""
+        slot = change.slot
+        before = order_of(self.slots[slot.index])
+        self.slots[slot.index] = slot
+        books = self.ledger
+        for booking in change.bookings:
+            books = ledgers.book_fill(books, self.market, booking.side, booking.fill, booking.realised)
+        if change.cycles or change.dust.quantity or change.dust.cost_quote:
+            books = replace(books, dust=books.dust.plus(change.dust), cycles=books.cycles + change.cycles)
+        self.ledger = books
+        if before is not None and order_of(slot) is None:
+            self._close(before.client_order_id, before.filled, change)
+
+    def booked_of_closed(self, client_order_id: str) -> Decimal | None:
+        """How much was booked of an order that is closed; None if it is not remembered."""
+        return self._filled_of_closed.get(client_order_id)
+
+    def lots(self) -> list[Lot]:
+        """What the slots hold, in their order."""
+        return [lot_of(slot) for slot in self.slots]
+
+    def profit(self, mark: Decimal) -> Profit:
+        """Where the grid stands with its inventory valued at ``mark``."""
+        return ledgers.profit_at(self.ledger, self.lots(), mark)
+
+    def live_slots(self) -> Sequence[Slot]:
+        """The slots that have an order which is not settled."""
+        return [self.slots[index] for index in sorted(self.slot_of_order.values())]
+
+    def _close(self, client_order_id: str, filled: Decimal, change: SlotChange) -> None:
+        del self.slot_of_order[client_order_id]
+        for booking in change.bookings:
+            filled += booking.fill.amount
+        self._filled_of_closed[client_order_id] = filled
+        if len(self._filled_of_closed) > _CLOSED_REMEMBERED_PER_SLOT * len(self.slots):
+            self._filled_of_closed.popitem(last=False)
+
+    def _adopt(self, fact: LotAdopted) -> None:
+        self._replace(fact.slot, state=Holding(lot=fact.lot), is_initial=False)
+        self.ledger = ledgers.adopt(self.ledger, fact.lot)
+
+    def _replace(self, index: int, **changes: object) -> None:
+        self.slots[index] = replace(self.slots[index], **changes)  # type: ignore[arg-type]
+
+
+def _first_slots(opened: GridOpened) -> list[Slot]:
+    lattice = opened.lattice
+    has_purchase = opened.spec.initial_purchase is not InitialPurchase.NONE
+    return [
+        Slot(
+            index=index,
+            lower=lattice.levels[index],
+            upper=lattice.levels[index + 1],
+            amount=amount,
+            is_initial=has_purchase and lattice.levels[index] > lattice.anchor,
+        )
+        for index, amount in enumerate(lattice.amounts)
+    ]

@@ -1,0 +1,131 @@
+"""The books of one grid: fills in, cash, inventory, fees and profit out, exact to the last unit.
+
+Two independent ways lead to the total, and the residual is their difference. One sums what
+the fills did to cash and base; the other sums the profit of the slots and what their lots,
+and the dust, are worth against their cost.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from engine.model.market import Market
+from engine.model.money import ZERO, share_of
+from engine.model.order import Fill, Side
+from engine.model.slot import NO_LOT, Lot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """``cash`` and ``base`` are changes since the start; ``realised`` is net of fees.
+
+    ``fees_quote`` values all fees taken in base or quote. ``adopted`` is what ``cash`` counts as
+    paid for base that was already there, though no quote left the account for it.
+    """
+
+    cash: Decimal = ZERO
+    base: Decimal = ZERO
+    fees: tuple[tuple[str, Decimal], ...] = ()
+    fees_quote: Decimal = ZERO
+    realised: Decimal = ZERO
+    dust: Lot = NO_LOT
+    cycles: int = 0
+    adopted: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profit:
+    """All in quote. ``total = grid + floating + residual`` and ``residual`` must be 0."""
+
+    grid: Decimal
+    floating: Decimal
+    fees: Decimal
+    total: Decimal
+    residual: Decimal
+
+
+def book_fill(ledger: Ledger, market: Market, side: Side, fill: Fill, realised: Decimal) -> Ledger:
+    """The ledger after one execution that realised this much profit."""
+    base_fee, quote_fee = fees_of(market, fill)
+    notional = fill.price * fill.amount
+    match side:
+        case Side.BUY:
+            cash, base = -notional - quote_fee, fill.amount - base_fee
+        case Side.SELL:
+            cash, base = notional - quote_fee, -fill.amount - base_fee
+    return replace(
+        ledger,
+        cash=ledger.cash + cash,
+        base=ledger.base + base,
+        fees=_with_fee(ledger.fees, fill.fee_currency, fill.fee),
+        fees_quote=ledger.fees_quote + quote_fee + base_fee * fill.price,
+        realised=ledger.realised + realised,
+    )
+
+
+def fees_of(market: Market, fill: Fill) -> tuple[Decimal, Decimal]:
+    """The fee of a fill as (base, quote); a fee in a third currency is in neither."""
+    return (
+        fill.fee if fill.fee_currency == market.base else ZERO,
+        fill.fee if fill.fee_currency == market.quote else ZERO,
+    )
+
+
+def bought(lot: Lot, market: Market, fill: Fill) -> Lot:
+    """A lot after an execution of its entry."""
+    base_fee, quote_fee = fees_of(market, fill)
+    return Lot(
+        quantity=lot.quantity + fill.amount - base_fee,
+        cost_quote=lot.cost_quote + fill.price * fill.amount + quote_fee,
+    )
+
+
+def sold(lot: Lot, offered: Lot, market: Market, fill: Fill) -> tuple[Lot, Decimal]:
+    """What is left of a lot after an execution of its exit, and the profit which that realised.
+
+    What is left costs its share of the lot as it was ``offered``, so that executions end the
+    same in whatever order they are told.
+    """
+    base_fee, quote_fee = fees_of(market, fill)
+    rest = part_of_lot(offered, lot.quantity - fill.amount - base_fee)
+    cost = lot.cost_quote - rest.cost_quote
+    return rest, fill.price * fill.amount - quote_fee - cost
+
+
+def part_of_lot(lot: Lot, quantity: Decimal) -> Lot:
+    """``quantity`` of a lot with its share of the cost."""
+    return Lot(quantity=quantity, cost_quote=share_of(lot.cost_quote, quantity, lot.quantity))
+
+
+def adopt(ledger: Ledger, lot: Lot) -> Ledger:
+    """The ledger after base that was already there was taken in at its cost, as if it had been bought."""
+    return replace(
+        ledger,
+        cash=ledger.cash - lot.cost_quote,
+        base=ledger.base + lot.quantity,
+        adopted=ledger.adopted + lot.cost_quote,
+    )
+
+
+def profit_at(ledger: Ledger, lots: Iterable[Lot], mark: Decimal) -> Profit:
+    """Where the grid stands if its inventory is valued at ``mark``; ``lots`` are those of the slots."""
+    held = ledger.dust
+    for lot in lots:
+        held = held.plus(lot)
+    floating = held.quantity * mark - held.cost_quote
+    total = ledger.cash + ledger.base * mark
+    return Profit(
+        grid=ledger.realised,
+        floating=floating,
+        fees=ledger.fees_quote,
+        total=total,
+        residual=total - ledger.realised - floating,
+    )
+
+
+def _with_fee(fees: tuple[tuple[str, Decimal], ...], currency: str, fee: Decimal) -> tuple[tuple[str, Decimal], ...]:
+    if fee == 0:
+        return fees
+    paid = dict(fees)
+    paid[currency] = paid.get(currency, ZERO) + fee
+    return tuple(sorted(paid.items()))
