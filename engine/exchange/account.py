@@ -1,0 +1,68 @@
+"""The account on the simulated exchange: what it holds, and where every unit came from and went to.
+
+Beside the account stand the counterparty it traded with and the exchange's fee pot, so that
+conservation can be asserted: for every currency the three together never change.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from engine.exchange.port import Balance
+from engine.model.money import ZERO
+
+
+class Account:
+    """Balances by currency.
+
+    Invariant: ``free`` and ``locked`` are never negative.
+    Invariant: free + locked + counterparty + fee pot of a currency is what was paid in.
+    """
+
+    __slots__ = ("counterparty", "fee_pot", "free", "locked")
+
+    def __init__(self, balances: Mapping[str, Decimal]) -> None:
+        self.free = dict(balances)
+        self.locked = dict.fromkeys(balances, ZERO)
+        self.counterparty = dict.fromkeys(balances, ZERO)
+        self.fee_pot = dict.fromkeys(balances, ZERO)
+
+    def lock(self, currency: str, amount: Decimal) -> None:
+        """Bind ``amount`` of what is free to an order."""
+        self.free[currency] -= amount
+        self.locked[currency] += amount
+
+    def unlock(self, currency: str, amount: Decimal) -> None:
+        """Give back what an order had bound."""
+        self.locked[currency] -= amount
+        self.free[currency] += amount
+
+    def pay(self, currency: str, amount: Decimal) -> None:
+        """Give ``amount`` of what is locked to the counterparty."""
+        self.locked[currency] -= amount
+        self.counterparty[currency] += amount
+
+    def receive(self, currency: str, amount: Decimal) -> None:
+        """Take ``amount`` from the counterparty."""
+        self.counterparty[currency] -= amount
+        self.free[currency] += amount
+
+    def pay_fee_from_free(self, currency: str, fee: Decimal) -> None:
+        """Put a fee (a rebate when negative) into the pot out of what is free."""
+        self.free[currency] -= fee
+        self.fee_pot[currency] += fee
+
+    def pay_fee_from_locked(self, currency: str, fee: Decimal) -> None:
+        """Put a fee (a rebate when negative) into the pot out of what is locked."""
+        self.locked[currency] -= fee
+        self.fee_pot[currency] += fee
+
+    def balances(self) -> dict[str, Balance]:
+        """What the account holds, by currency."""
+        return {currency: Balance(free=free, locked=self.locked[currency]) for currency, free in self.free.items()}
+
+    def totals(self) -> dict[str, Decimal]:
+        """Account, counterparty and fee pot together, by currency; constant for ever."""
+        return {
+            currency: free + self.locked[currency] + self.counterparty[currency] + self.fee_pot[currency]
+            for currency, free in self.free.items()
+        }
