@@ -1,0 +1,1 @@
+"""Acts: asynchronous and small on purpose. What to do is decided in ``core``."""

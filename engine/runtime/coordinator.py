@@ -1,0 +1,347 @@
+"""GridCoordinator: price and report in, reserved actions out.
+
+Decide and reserve under the manager lock, journal the intent under the slot locks,
+release, execute. What the exchange answers comes back as a report, an event like any
+other, and is applied by client order id and rank.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from typing import Protocol
+
+import anyio
+
+from engine.core import ladder
+from engine.core.slots import REFUSALS_MAX, SlotChange
+from engine.model.actions import QuietBand
+from engine.model.errors import CommandRefused, InvariantBroken
+from engine.model.events import Fact, GridStateChanged, LotSetAside, OrderReported, SlotFrozen, SlotThawed
+from engine.model.grid import Disposal, GridState
+from engine.model.order import OrderReport, OrderRequest, OrderStatus
+from engine.model.slot import Slot, order_of
+from engine.runtime.clock import Clock
+from engine.runtime.manager import Reservation, SlotManager
+
+REPORTS_MAX = 100_000
+"""Reports that may wait; a fill is never dropped, so more than this halts the engine."""
+_BATCH_MAX = 256
+_NOTHING = QuietBand(Decimal(0), Decimal(0))
+_VERBS = {GridState.PAUSED: "pause", GridState.RUNNING: "resume", GridState.STOPPING: "stop"}
+_ACKNOWLEDGED = frozenset(OrderStatus) - {
+    OrderStatus.INTENT,
+    OrderStatus.SENT,
+    OrderStatus.UNKNOWN,
+}
+
+
+class FactLog(Protocol):
+    """Where facts become durable."""
+
+    async def append(self, grid: str, facts: Sequence[Fact], at_ms: int) -> object:
+        """Return once the facts are durable. Raises ``JournalFailed``."""
+
+
+class Executor(Protocol):
+    """Who carries out what stands in the journal."""
+
+    def place(self, request: OrderRequest) -> None:
+        """Send an order; what becomes of it is reported."""
+
+    def cancel(self, symbol: str, client_order_id: str) -> None:
+        """Cancel an order; what becomes of it is reported."""
+
+    def ask(self, symbol: str, client_order_id: str) -> None:
+        """Fetch an order with all of its fills and report it."""
+
+
+class GridCoordinator:
+    """Runs one grid. ``watch`` is told the quiet band after each decision."""
+
+    def __init__(
+        self,
+        manager: SlotManager,
+        *,
+        journal: FactLog,
+        executor: Executor,
+        clock: Clock,
+        watch: Callable[[QuietBand], None],
+    ) -> None:
+        self.manager = manager
+        self.books = manager.books
+        self.mark: Decimal | None = None
+        self.mark_at_ms = 0
+        self.changes = 0
+        self._journal = journal
+        self._executor = executor
+        self._clock = clock
+        self._watch = watch
+        self._inbox: deque[OrderReport] = deque()
+        self._decision_price: Decimal | None = None
+        self._band = _NOTHING
+        self._wake = anyio.Event()
+        self._is_working = False
+        self._is_decision_due = False
+        self._decisions = 0
+        self._decision_of_unacknowledged: dict[str, int] = {}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a report or a price is still to be dealt with."""
+        return self._is_working or bool(self._inbox) or self._wake.is_set()
+
+    # Feeds: plain calls that return at once
+
+    def on_price(self, price: Decimal, at_ms: int) -> None:
+        """The market traded at this price; inside the quiet band that is one comparison."""
+        self.mark = price
+        self.mark_at_ms = at_ms
+        band = self._band
+        if band.low < price < band.high:
+            return
+        self._decision_price = price
+        self._decide_soon()
+
+    def on_report(self, report: OrderReport) -> None:
+        """The exchange said something of one of our orders."""
+        if len(self._inbox) >= REPORTS_MAX:
+            raise InvariantBroken(f"expected at most {REPORTS_MAX} waiting reports, one more arrived")
+        self._inbox.append(report)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake = anyio.Event()
+            self._is_working = True
+            await self.step()
+            self._is_working = False
+
+    async def step(self) -> None:
+        """Apply the reports that have arrived, and decide."""
+        must_decide = self._is_decision_due
+        self._is_decision_due = False
+        while self._inbox:
+            batch = [self._inbox.popleft() for _ in range(min(len(self._inbox), _BATCH_MAX))]
+            must_decide |= await self.apply_reports(batch)
+        if must_decide:
+            await self.decide()
+
+    # Decisions
+
+    async def decide(self) -> None:
+        """Compare the ladder that should rest with the one that does, and act on the difference."""
+        if self._decision_price is None:
+            return
+        async with self.manager.locks.manager:
+            price = self._decision_price
+            decision = ladder.decide(self.manager.view(), price)
+            at_ms = self._clock.now_ms()
+            hold, reservation = self.manager.reserve(decision.actions, price_seen=price, at_ms=at_ms)
+            self._decisions += 1
+            for request in reservation.requests:
+                self._decision_of_unacknowledged[request.client_order_id] = self._decisions
+            if any(isinstance(fact, LotSetAside) for fact in reservation.facts):
+                self._decide_soon()
+            self._set_band(decision.band)
+        with hold:
+            if reservation.facts:
+                await self._make_durable(reservation.facts, at_ms)
+        self._act(reservation)
+        if self.books.state is GridState.STOPPING and self.manager.is_wound_down:
+            await self._end_stopping()
+
+    async def apply_reports(self, reports: Sequence[OrderReport]) -> bool:
+        """Book what reports tell, and say whether a new decision is due."""
+        books = self.books
+        async with self.manager.locks.manager:
+            slot_of_order = books.slot_of_order
+            indices = {
+                slot_of_order[report.client_order_id] for report in reports if report.client_order_id in slot_of_order
+            }
+            hold = await self.manager.locks.hold_slots(indices)
+        with hold:
+            changes, facts = self._foresee(reports)
+            if not facts:
+                return False
+            await self._make_durable(facts, self._clock.now_ms())
+            # Only now: a decision that was made meanwhile left these slots out.
+            mattering = [change for change in changes if self._matters(change)]
+            for change in changes:
+                books.settle(change)
+            for fact in facts:
+                if isinstance(fact, SlotFrozen):
+                    books.apply(fact, 0)
+        self._ask_for_missing_fills(changes)
+        expired = {fact.slot for fact in facts if isinstance(fact, OrderReported) and _would_have_taken(fact.report)}
+        if expired:
+            # At the price that led to it the same order would only be refused again: any other price decides.
+            self._set_band(_NOTHING)
+        return any(change.slot.index not in expired for change in mattering)
+
+    # Commands
+
+    async def pause(self, by: str) -> None:
+        """Open nothing new."""
+        await self._change_state(GridState.PAUSED, None, "paused by wish", by, only_from=(GridState.RUNNING,))
+        await self.decide()
+
+    async def resume(self, by: str) -> None:
+        """Open again, after a pause or a stop."""
+        only_from = (GridState.PAUSED, GridState.STOPPED)
+        await self._change_state(GridState.RUNNING, None, "resumed by wish", by, only_from=only_from)
+        await self.decide()
+
+    async def stop(self, disposal: Disposal, by: str) -> None:
+        """End the grid; done when its state is ``STOPPED``."""
+        only_from = (GridState.RUNNING, GridState.PAUSED, GridState.EXITS_ONLY, GridState.STOPPING)
+        await self._change_state(GridState.STOPPING, disposal, f"stopping: {disposal}", by, only_from=only_from)
+        if self.mark is not None:
+            self._decision_price = self.mark
+        await self.decide()
+
+    async def freeze(self, index: int, by: str) -> None:
+        """Touch a slot no more."""
+        slot = self._slot(index)
+        if slot.freeze_reason is not None:
+            raise CommandRefused(f"slot {index} is already frozen: {slot.freeze_reason}")
+        await self._transition(index, SlotFrozen(slot=index, reason="frozen by wish", by=by))
+
+    async def thaw(self, index: int, by: str) -> None:
+        """Let a frozen slot trade again."""
+        if self._slot(index).freeze_reason is None:
+            raise CommandRefused(f"slot {index} is not frozen")
+        await self._transition(index, SlotThawed(slot=index, by=by))
+        await self.decide()
+
+    async def start(self) -> None:
+        """Go from starting to running, once everything that was open has been asked for."""
+        if self.books.state is GridState.STARTING:
+            only_from = (GridState.STARTING,)
+            await self._change_state(GridState.RUNNING, None, "started", by="engine", only_from=only_from)
+        for slot in self.books.live_slots():
+            order = order_of(slot)
+            if order is not None and order.is_cancel_requested:
+                self._executor.cancel(self.books.spec.symbol, order.client_order_id)
+        self._decide_soon()
+
+    # Steps
+
+    def _foresee(self, reports: Sequence[OrderReport]) -> tuple[list[SlotChange], list[Fact]]:
+        """The changes that these reports make, one upon the other, and the facts that record them."""
+        books = self.books
+        changes: list[SlotChange] = []
+        facts: list[Fact] = []
+        current: dict[int, Slot] = {}
+        for report in reports:
+            index = books.slot_of_order.get(report.client_order_id)
+            if index is None:
+                self._check_closed(report)
+                continue
+            change = books.foresee(current.get(index, books.slots[index]), report)
+            if change is None:
+                continue
+            current[index] = change.slot
+            changes.append(change)
+            facts.append(OrderReported(slot=index, report=report))
+            if change.slot.refusals >= REFUSALS_MAX and change.slot.freeze_reason is None:
+                facts.append(
+                    SlotFrozen(slot=index, reason=f"refused {REFUSALS_MAX} times: {report.reason}", by="engine")
+                )
+        return changes, facts
+
+    def _matters(self, change: SlotChange) -> bool:
+        """Whether a change can lead to another decision: what a slot holds or is, or an order that a
+        decision may have wanted to cancel before the exchange was known to have it."""
+        before = self.books.slots[change.slot.index]
+        order = order_of(change.slot)
+        is_overtaken = False
+        if order is None or order.status in _ACKNOWLEDGED:
+            order_before = order_of(before)
+            if order_before is not None:
+                decision = self._decision_of_unacknowledged.pop(order_before.client_order_id, self._decisions)
+                is_overtaken = decision != self._decisions
+        return is_overtaken or bool(change.bookings) or type(before.state) is not type(change.slot.state)
+
+    def _decide_soon(self) -> None:
+        self._is_decision_due = True
+        self._wake.set()
+
+    def _check_closed(self, report: OrderReport) -> None:
+        booked = self.books.booked_of_closed(report.client_order_id)
+        if booked is not None and report.filled > booked:
+            raise InvariantBroken(
+                f"order {report.client_order_id} was closed with {booked} filled, "
+                f"the exchange now reports {report.filled}"
+            )
+
+    def _ask_for_missing_fills(self, changes: Sequence[SlotChange]) -> None:
+        for change in changes:
+            order = order_of(self.books.slots[change.slot.index])
+            if order is not None and order.filled < order.reported_filled:
+                self._executor.ask(self.books.spec.symbol, order.client_order_id)
+
+    def _act(self, reservation: Reservation) -> None:
+        for client_order_id in reservation.cancellations:
+            self._executor.cancel(self.books.spec.symbol, client_order_id)
+        for request in reservation.requests:
+            self._executor.place(request)
+
+    async def _end_stopping(self) -> None:
+        only_from = (GridState.STOPPING,)
+        # Another decision may have ended it, or an operator may have changed the wish, while the lock was awaited.
+        with suppress(CommandRefused):
+            await self._change_state(
+                GridState.STOPPED, self.books.disposal, "stopped as asked", "engine", only_from=only_from
+            )
+
+    async def _transition(self, index: int, fact: Fact) -> None:
+        async with self.manager.locks.manager:
+            hold = await self.manager.locks.hold_slots((index,))
+        with hold:
+            await self._make_durable((fact,), self._clock.now_ms())
+            self.books.apply(fact, self._clock.now_ms())
+
+    async def _change_state(
+        self,
+        state: GridState,
+        disposal: Disposal | None,
+        reason: str,
+        by: str,
+        *,
+        only_from: tuple[GridState, ...],
+    ) -> None:
+        fact = GridStateChanged(state=state, disposal=disposal, reason=reason, by=by)
+        async with self.manager.locks.manager:
+            if self.books.state not in only_from:
+                raise CommandRefused(
+                    f"cannot {_VERBS.get(state, state)} grid {self.books.spec.name!r}: it is {self.books.state} "
+                    f"({self.books.state_reason})"
+                )
+            self.books.apply(fact, self._clock.now_ms())
+        await self._make_durable((fact,), self._clock.now_ms())
+
+    async def _make_durable(self, facts: Sequence[Fact], at_ms: int) -> None:
+        self.changes += 1
+        await self._journal.append(self.books.spec.name, facts, at_ms)
+
+    def _set_band(self, band: QuietBand) -> None:
+        """From now on this band is quiet; the newest price may already be outside of it."""
+        if band == self._band:
+            return
+        self._band = band
+        self._watch(band)
+        if self.mark is not None and self.mark != self._decision_price:
+            self.on_price(self.mark, self.mark_at_ms)
+
+    def _slot(self, index: int) -> Slot:
+        if not 0 <= index < len(self.books.slots):
+            raise CommandRefused(f"expected a slot from 0 to {len(self.books.slots) - 1}, found {index}")
+        return self.books.slots[index]
+
+
+def _would_have_taken(report: OrderReport) -> bool:
+    """A post-only order that the exchange would not rest: the price is elsewhere than we last heard."""
+    return report.status is OrderStatus.EXPIRED

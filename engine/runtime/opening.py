@@ -1,0 +1,168 @@
+"""Opening grids: from the journal if they are in it, from the first price if they are new."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import TypeVar
+
+import anyio
+
+from engine.core.books import GridBooks
+from engine.core.lattice import Funds, funds_needed, make_lattice
+from engine.exchange.port import Exchange
+from engine.model.errors import JournalFailed, SettingsInvalid, Transient
+from engine.model.events import Fact, GridOpened, LotAdopted
+from engine.model.grid import GridSpec
+from engine.model.money import ZERO, text_from_decimal
+from engine.model.slot import Lot
+from engine.runtime.clock import Clock
+from engine.runtime.journal import Journal
+from engine.runtime.journal_gate import JournalGate
+from engine.runtime.manager import SlotManager
+
+T = TypeVar("T")
+_FREE_TO_CHANGE = {"window": 1}
+"""What may differ between the configuration and a running grid without a migration of its lattice."""
+
+
+class GridOpener:
+    """Makes the books and the managers of the configured grids; keeps their money apart."""
+
+    def __init__(
+        self,
+        specs: Sequence[GridSpec],
+        *,
+        exchange: Exchange,
+        journal: Journal,
+        gate: JournalGate,
+        clock: Clock,
+    ) -> None:
+        self._specs = {spec.name: spec for spec in specs}
+        self._exchange = exchange
+        self._journal = journal
+        self._gate = gate
+        self._clock = clock
+        self._numbers_used = 0
+        self._promised: dict[str, Decimal] = {}
+
+    def fold(self) -> dict[str, GridBooks]:
+        """The books of every grid in the journal.
+
+        Raises:
+            JournalFailed: the journal cannot be read, or its facts contradict each other.
+            SettingsInvalid: a grid is configured otherwise than it runs.
+        """
+        books: dict[str, GridBooks] = {}
+        for record in self._journal.records():
+            fact = record.fact
+            if isinstance(fact, GridOpened):
+                books[record.grid] = GridBooks(fact)
+                self._numbers_used = max(self._numbers_used, fact.number + 1)
+            elif record.grid in books:
+                books[record.grid].apply(fact, record.at_ms)
+            else:
+                raise JournalFailed(f"record {record.sequence} is of grid {record.grid!r}, which was never opened")
+        self._check(books)
+        for name in books.keys() & self._specs.keys():
+            self._promise(books[name])
+        return books
+
+    async def open(self, spec: GridSpec, *, anchor: Decimal) -> GridBooks:
+        """Begin a new grid at the price ``anchor``; its money is promised to it from now on.
+
+        Raises:
+            SettingsInvalid: the grid is impossible on this market or with this account.
+        """
+        market = await _answered(lambda: self._exchange.fetch_market(spec.symbol))
+        lattice = make_lattice(spec, market, anchor)
+        funds = funds_needed(spec, market, lattice)
+        await self._check_funds(spec, market.base, market.quote, funds)
+        opened = GridOpened(number=self._numbers_used, spec=spec, market=market, lattice=lattice)
+        self._numbers_used += 1
+        books = GridBooks(opened)
+        facts: list[Fact] = [opened]
+        if funds.base:
+            facts.extend(_adoptions(books))
+        at_ms = self._clock.now_ms()
+        await self._gate.append(spec.name, facts, at_ms)
+        for fact in facts[1:]:
+            books.apply(fact, at_ms)
+        self._promise(books)
+        return books
+
+    def make_manager(self, books: GridBooks) -> SlotManager:
+        """The manager of a grid's books."""
+        funds = funds_needed(books.spec, books.market, books.lattice)
+        return SlotManager(books, instance=self._journal.identity.instance, funds=funds)
+
+    def _promise(self, books: GridBooks) -> None:
+        """Keep what a grid owns and may need from every grid that is opened later."""
+        funds = funds_needed(books.spec, books.market, books.lattice)
+        ledger = books.ledger
+        for currency, amount in (
+            (books.market.quote, funds.quote + ledger.cash + ledger.adopted),
+            (books.market.base, ledger.base),
+        ):
+            self._promised[currency] = self._promised.get(currency, ZERO) + amount
+
+    def _check(self, books: dict[str, GridBooks]) -> None:
+        problems = []
+        for name, book in books.items():
+            spec = self._specs.get(name)
+            if spec is None:
+                if book.live_slots():
+                    problems.append(
+                        f"grid {name!r}: expected it in the configuration, it has {len(book.live_slots())} live orders "
+                        f"in the journal; put it back, or start over with --fresh"
+                    )
+                continue
+            if replace(spec, **_FREE_TO_CHANGE) != replace(book.spec, **_FREE_TO_CHANGE):  # type: ignore[arg-type]
+                problems.append(
+                    f"grid {name!r}: expected it as it runs ({_in_words(book.spec)}), "
+                    f"found {_in_words(spec)}; put it back, or start over with --fresh"
+                )
+            else:
+                book.spec = spec
+        if problems:
+            raise SettingsInvalid(*problems)
+
+    async def _check_funds(self, spec: GridSpec, base: str, quote: str, funds: Funds) -> None:
+        balances = await _answered(self._exchange.fetch_balances)
+        problems = []
+        for currency, need in ((quote, funds.quote), (base, funds.base)):
+            balance = balances.get(currency)
+            total = balance.free + balance.locked if balance else ZERO
+            free = total - self._promised.get(currency, ZERO)
+            if need > free:
+                problems.append(
+                    f"grid {spec.name!r}: expected {text_from_decimal(need)} {currency} on the account that no other "
+                    f"grid needs, found {text_from_decimal(max(free, ZERO))}"
+                )
+        if problems:
+            raise SettingsInvalid(*problems)
+
+
+async def _answered(ask: Callable[[], Awaitable[T]]) -> T:
+    """What the exchange answers to a question that may be asked again; the start as a whole is bounded."""
+    while True:
+        try:
+            return await ask()
+        except Transient as error:
+            await anyio.sleep(error.retry_after_seconds)
+
+
+def _adoptions(books: GridBooks) -> list[LotAdopted]:
+    anchor = books.lattice.anchor
+    return [
+        LotAdopted(slot=slot.index, lot=Lot(quantity=slot.amount, cost_quote=slot.amount * anchor))
+        for slot in books.slots
+        if slot.is_initial
+    ]
+
+
+def _in_words(spec: GridSpec) -> str:
+    return (
+        f"{spec.symbol} {spec.direction} {spec.spacing} {text_from_decimal(spec.lower)} to "
+        f"{text_from_decimal(spec.upper)}, {spec.slots} slots, {spec.sized_by} {text_from_decimal(spec.size)}, "
+        f"initial purchase {spec.initial_purchase}"
+    )

@@ -1,0 +1,154 @@
+"""Snapshots: the engine's state as immutable views, built when somebody looks.
+
+A slot that has not changed keeps its view object, so that a reader can tell by identity
+and a snapshot of thousands of slots costs little.
+"""
+
+from decimal import Decimal
+
+from engine.core.lattice import Funds, cycle_profit_rate
+from engine.model.grid import GridState
+from engine.model.money import ZERO
+from engine.model.order import Order, OrderStatus
+from engine.model.slot import Empty, Entering, Exiting, Holding, Slot, SlotState, lot_of, order_of
+from engine.model.snapshot import (
+    BlockView,
+    GridSnapshot,
+    OrderView,
+    ProfitView,
+    SlotStateName,
+    SlotView,
+)
+from engine.runtime.coordinator import GridCoordinator
+
+NO_PROFIT = ProfitView(grid=ZERO, floating=ZERO, fees=ZERO, total=ZERO, residual=ZERO, fees_by_currency=())
+
+
+class GridViewer:
+    """Builds the snapshots of one grid. ``in_flight`` holds the client order ids being sent right now."""
+
+    def __init__(self, coordinator: GridCoordinator, *, in_flight: set[str]) -> None:
+        self._coordinator = coordinator
+        self._in_flight = in_flight
+        self._slots: list[Slot | None] = [None] * len(coordinator.books.slots)
+        self._was_sent: list[bool] = [False] * len(self._slots)
+        self._views: list[SlotView] = []
+        market = coordinator.books.market
+        self._cycle_profits = [
+            (slot.amount * slot.lower * cycle_profit_rate(market, slot.lower, slot.upper)).quantize(market.tick_size)
+            for slot in coordinator.books.slots
+        ]
+
+    def snapshot(self) -> GridSnapshot:
+        """The grid as it is now, valued at the newest price."""
+        coordinator = self._coordinator
+        books, spec, market = coordinator.books, coordinator.books.spec, coordinator.books.market
+        mark = coordinator.mark
+        ledger = books.ledger
+        return GridSnapshot(
+            name=spec.name,
+            symbol=spec.symbol,
+            base=market.base,
+            quote=market.quote,
+            tick_size=market.tick_size,
+            lot_size=market.lot_size,
+            state=books.state,
+            state_reason=books.state_reason,
+            price=mark,
+            price_at_ms=coordinator.mark_at_ms,
+            anchor=books.lattice.anchor,
+            window=spec.window,
+            slots=self._slot_views(),
+            blocks=_blocks(coordinator),
+            profit=self._profit(mark if mark is not None else books.lattice.anchor),
+            cash=ledger.cash,
+            inventory=ledger.base,
+            dust=ledger.dust.quantity,
+            invested=_invested(coordinator.manager.funds, books.lattice.anchor),
+            cycles=ledger.cycles,
+        )
+
+    def _profit(self, mark: Decimal) -> ProfitView:
+        profit = self._coordinator.books.profit(mark)
+        return ProfitView(
+            grid=profit.grid,
+            floating=profit.floating,
+            fees=profit.fees,
+            total=profit.total,
+            residual=profit.residual,
+            fees_by_currency=self._coordinator.books.ledger.fees,
+        )
+
+    def _slot_views(self) -> tuple[SlotView, ...]:
+        slots = self._coordinator.books.slots
+        if not self._views:
+            self._views = [self._slot_view(slot) for slot in slots]
+        for index, slot in enumerate(slots):
+            order = order_of(slot)
+            is_sent = order is not None and order.client_order_id in self._in_flight
+            if slot is not self._slots[index] or is_sent != self._was_sent[index]:
+                self._slots[index], self._was_sent[index] = slot, is_sent
+                self._views[index] = self._slot_view(slot)
+        return tuple(self._views)
+
+    def _slot_view(self, slot: Slot) -> SlotView:
+        order = order_of(slot)
+        return SlotView(
+            index=slot.index,
+            lower=slot.lower,
+            upper=slot.upper,
+            state=_state_name(slot.state),
+            quantity=lot_of(slot).quantity,
+            order=None if order is None else self._order_view(order),
+            freeze_reason=slot.freeze_reason,
+            cycles=slot.cycles,
+            profit=slot.profit_quote,
+            cycle_profit=self._cycle_profits[slot.index],
+        )
+
+    def _order_view(self, order: Order) -> OrderView:
+        is_sent = order.status is OrderStatus.INTENT and order.client_order_id in self._in_flight
+        return OrderView(
+            client_order_id=order.client_order_id,
+            side=order.side,
+            price=order.price,
+            amount=order.amount,
+            filled=order.filled,
+            status=OrderStatus.SENT if is_sent else order.status,
+        )
+
+
+def _state_name(state: SlotState) -> SlotStateName:
+    match state:
+        case Empty():
+            return SlotStateName.EMPTY
+        case Entering():
+            return SlotStateName.ENTERING
+        case Holding():
+            return SlotStateName.HOLDING
+        case Exiting():
+            return SlotStateName.EXITING
+
+
+def _blocks(coordinator: GridCoordinator) -> tuple[BlockView, ...]:
+    blocks: list[BlockView] = []
+    books = coordinator.books
+    match books.state:
+        case GridState.RUNNING:
+            pass
+        case GridState.PAUSED | GridState.EXITS_ONLY:
+            blocks.append(BlockView(what="entries", reason=books.state_reason))
+        case GridState.STARTING | GridState.HALTED | GridState.STOPPING | GridState.STOPPED:
+            blocks.append(BlockView(what="everything", reason=books.state_reason))
+    if coordinator.manager.money_block is not None:
+        blocks.append(coordinator.manager.money_block)
+    blocks.extend(
+        BlockView(what=f"slot {slot.index}", reason=slot.freeze_reason)
+        for slot in books.slots
+        if slot.freeze_reason is not None
+    )
+    return tuple(blocks)
+
+
+def _invested(funds: Funds, anchor: Decimal) -> Decimal:
+    return funds.quote + funds.base * anchor

@@ -1,0 +1,1 @@
+"""Locks, journal, executor and the task tree."""
