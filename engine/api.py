@@ -1,0 +1,56 @@
+"""The one door to the engine: ``embed()`` or ``connect()`` gives a client; the two cannot be told apart.
+
+A client is used from the caller's own event loop, whichever thread that runs on. The
+engine never waits for a client: snapshots are built when asked for, from immutable parts.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from engine.model.commands import Command, CommandDone
+from engine.model.snapshot import EngineEvent, EngineSnapshot
+from engine.settings import Settings
+
+if TYPE_CHECKING:
+    from engine.runtime.embedded import EmbeddedEngine
+
+
+class Client(Protocol):
+    """One terminal, script or remote talking to one engine."""
+
+    async def snapshot(self) -> EngineSnapshot:
+        """The engine as it is now. Raises ``EngineStopped`` once it has ended."""
+
+    async def events(self, after: int, limit: int = 200) -> Sequence[EngineEvent]:
+        """The newest events with a number above ``after``, oldest first, at most ``limit``."""
+
+    async def send(self, command: Command) -> CommandDone:
+        """Do a command. Raises ``CommandRefused`` or ``EngineStopped``."""
+
+    async def close(self) -> None:
+        """Leave. An embedded engine is closed in order (``on_exit``); a remote one goes on."""
+
+
+def embed(settings: Settings, *, fresh: bool = False) -> "EmbeddedEngine":
+    """Start an engine in this process, on its own thread with its own loop; returns once it trades.
+
+    An engine that takes longer than a few seconds to start is returned as it is: its
+    snapshots say what it waits for.
+
+    Raises:
+        SettingsInvalid: what is configured cannot be run.
+    """
+    # Imported here: a terminal on a running engine needs none of it.
+    from engine.runtime.embedded import EmbeddedEngine
+
+    embedded = EmbeddedEngine(settings, fresh=fresh)
+    embedded.wait_ready()
+    return embedded
+
+
+async def connect(socket: Path) -> Client:
+    """A client of the engine that listens on ``socket``. Raises ``EngineStopped`` if none answers."""
+    from engine.remote.client import connect as connect_socket
+
+    return await connect_socket(socket)

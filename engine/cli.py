@@ -1,0 +1,91 @@
+"""The command line: everything that ``gridwright`` does without drawing a screen.
+
+stdout is data, stderr is narration. Each command imports what it needs when it runs, so
+that ``status`` starts light; the terminal is handed in, for the engine knows no screen.
+"""
+
+import io
+import os
+import sys
+from argparse import Namespace
+from typing import Protocol
+
+from engine.cli_output import DONE, FAILED, WRONG_USE, narrate
+from engine.cli_parser import CommandName, parse_arguments
+from engine.model.errors import GridwrightError, SettingsInvalid
+from engine.settings import Settings, Source, find_config, load_settings
+
+
+class TerminalRunner(Protocol):
+    """Runs the terminal with an engine in it and returns the exit code."""
+
+    def __call__(self, settings: Settings, *, fresh: bool) -> int: ...
+
+
+def main(arguments: list[str] | None, *, run_terminal: TerminalRunner) -> int:
+    """Do what the command line says and return the exit code; None takes the program's own arguments.
+
+    Raises:
+        SystemExit: after ``--help`` and ``--version`` (0), and on wrong use (2).
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    options = parse_arguments(arguments)
+    try:
+        return _run(options, run_terminal)
+    except SettingsInvalid as error:
+        narrate(*error.problems)
+        return WRONG_USE
+    except GridwrightError as error:
+        narrate(str(error))
+        return FAILED
+    except BrokenPipeError:
+        # The reader has seen enough; Python must find nothing to flush when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        narrate("interrupted")
+        return FAILED
+
+
+def _run(options: Namespace, run_terminal: TerminalRunner) -> int:
+    command: CommandName = options.command
+    match command:
+        case CommandName.TERMINAL:
+            return run_terminal(_settings(options), fresh=options.fresh)
+        case CommandName.RUN:
+            if not options.headless:
+                return run_terminal(_settings(options), fresh=options.fresh)
+            return _run_headless(options)
+        case (
+            CommandName.STATUS
+            | CommandName.EVENTS
+            | CommandName.PAUSE
+            | CommandName.RESUME
+            | CommandName.STOP
+            | CommandName.FREEZE
+            | CommandName.THAW
+        ):
+            from engine.cli_control import run_control
+
+            return run_control(options)
+        case CommandName.CONFIG:
+            from engine.cli_config import run_config
+
+            return run_config(options)
+
+
+def _settings(options: Namespace) -> Settings:
+    return load_settings(options.config or find_config(), state_dir=options.state_dir)
+
+
+def _run_headless(options: Namespace) -> int:
+    settings = _settings(options)
+    if options.until_end and settings.simulation.source is not Source.REPLAY:
+        raise SettingsInvalid(
+            f"simulation.source: expected replay with --until-end, found {settings.simulation.source}"
+        )
+    from engine.runtime.headless import run_headless
+
+    return run_headless(settings, until_end=options.until_end, fresh=options.fresh)

@@ -1,0 +1,22 @@
+"""What the command line says: data to stdout, narration to stderr, and the exit codes."""
+
+import sys
+
+from engine.model.text import clean_text
+
+DONE = 0
+FAILED = 1
+WRONG_USE = 2
+"""Also: bad configuration."""
+_LINE_MAX = 2000
+
+
+def narrate(*lines: str) -> None:
+    """Tell the person at the terminal, on stderr; text from outside is made safe to print."""
+    for line in lines:
+        print(clean_text(line, _LINE_MAX), file=sys.stderr)
+
+
+def put(data: str) -> None:
+    """Write data to stdout at once, so that a reader at the other end of a pipe has it."""
+    print(data, flush=True)

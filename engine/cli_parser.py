@@ -1,0 +1,183 @@
+"""The grammar of the command line: commands, options, and what they take."""
+
+import argparse
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+
+from engine.cli_output import DONE, put
+from engine.model.grid import Disposal
+from engine.model.ids import SLOTS_MAX
+
+EVENTS_DEFAULT = 200
+EVENTS_MAX = 1000
+
+
+class CommandName(StrEnum):
+    """What the first word on the command line can be; ``TERMINAL`` is none at all."""
+
+    TERMINAL = "terminal"
+    RUN = "run"
+    STATUS = "status"
+    EVENTS = "events"
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    FREEZE = "freeze"
+    THAW = "thaw"
+    CONFIG = "config"
+
+
+class ConfigTask(StrEnum):
+    CHECK = "check"
+    SHOW = "show"
+    INIT = "init"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line; None reads the program's own.
+
+    Raises:
+        SystemExit: after ``--help`` and ``--version`` (0), and on wrong use (2).
+    """
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    command = options.command = CommandName(options.command or CommandName.TERMINAL)
+    if options.fresh and command not in (CommandName.TERMINAL, CommandName.RUN):
+        parser.error(f"--fresh starts an engine; {command} does not")
+    if command is CommandName.RUN and options.until_end and not options.headless:
+        parser.error("--until-end needs --headless")
+    return options
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The whole grammar; ``--config`` and ``--state-dir`` are taken before and after every command."""
+    parser = argparse.ArgumentParser(
+        prog="gridwright",
+        description="A grid-trading terminal. Without a command: the terminal, with the engine in it.",
+        epilog="Exit codes: 0 done, 1 failed, 2 wrong use or bad configuration.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="print the version")
+    _add_places(parser)
+    parser.add_argument("--fresh", action="store_true", help="a new market and journal; the old are kept aside")
+    parser.set_defaults(config=None, state_dir=None)
+    places = argparse.ArgumentParser(add_help=False)
+    _add_places(places)
+    inside = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands = _Commands(inside.add_parser, places)
+    _add_run(commands)
+    _add_queries(commands)
+    _add_grid_commands(commands)
+    _add_config(commands)
+    return parser
+
+
+class _ShowVersion(argparse.Action):
+    """Finds the version only when asked: looking it up is slow."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from engine.version import program_version
+
+        put(f"gridwright {program_version()}")
+        parser.exit(DONE)
+
+
+class _Commands:
+    """Adds commands that all take the same places."""
+
+    def __init__(self, add_parser: Callable[..., argparse.ArgumentParser], places: argparse.ArgumentParser) -> None:
+        self._add_parser = add_parser
+        self._places = places
+
+    def add(self, name: StrEnum, text: str) -> argparse.ArgumentParser:
+        """A command, ``text`` says what it does."""
+        return self._add_parser(name.value, help=text, description=text, parents=[self._places], allow_abbrev=False)
+
+    def within(self, parser: argparse.ArgumentParser, dest: str) -> "_Commands":
+        """The commands inside of one."""
+        inside = parser.add_subparsers(dest=dest, metavar=dest.upper(), required=True)
+        return _Commands(inside.add_parser, self._places)
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    # Without a default, so that a command that is not given one leaves what stood before it.
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", default=argparse.SUPPRESS, help="the configuration to use"
+    )
+    parser.add_argument(
+        "--state-dir",
+        type=Path,
+        metavar="DIR",
+        default=argparse.SUPPRESS,
+        help="where the engine keeps its files; overrules the configuration",
+    )
+
+
+def _add_run(commands: _Commands) -> None:
+    run = commands.add(CommandName.RUN, "run an engine")
+    run.add_argument("--headless", action="store_true", help="without a screen, until SIGTERM or SIGINT")
+    run.add_argument("--until-end", action="store_true", help="end with the replay and print the status JSON")
+    run.add_argument(
+        "--fresh",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="a new market and journal; the old are kept aside",
+    )
+
+
+def _add_queries(commands: _Commands) -> None:
+    status = commands.add(CommandName.STATUS, "what the running engine and its grids are doing")
+    status.add_argument("--json", action="store_true", help="one object, for programs")
+    events = commands.add(CommandName.EVENTS, "what has happened in the running engine")
+    events.add_argument("--json", action="store_true", help="one object a line, for programs")
+    events.add_argument("--follow", action="store_true", help="go on until the engine ends")
+    events.add_argument(
+        "--limit",
+        type=_number_to(EVENTS_MAX, least=1),
+        metavar="N",
+        default=EVENTS_DEFAULT,
+        help=f"how many of the newest to begin with (default {EVENTS_DEFAULT}, at most {EVENTS_MAX})",
+    )
+
+
+def _add_grid_commands(commands: _Commands) -> None:
+    pause = commands.add(CommandName.PAUSE, "open nothing new; exits go on")
+    resume = commands.add(CommandName.RESUME, "open again")
+    stop = commands.add(CommandName.STOP, "end a grid; its orders stay on the exchange unless told otherwise")
+    freeze = commands.add(CommandName.FREEZE, "touch one slot no more")
+    thaw = commands.add(CommandName.THAW, "let a frozen slot trade again")
+    for parser in (pause, resume, stop, freeze, thaw):
+        parser.add_argument("--grid", metavar="NAME", help="which grid; may be left out if there is one")
+    for parser in (freeze, thaw):
+        parser.add_argument("slot", type=_number_to(SLOTS_MAX - 1, least=0), metavar="SLOT", help="its number")
+    disposal = stop.add_mutually_exclusive_group()
+    stop.set_defaults(disposal=Disposal.LEAVE)
+    for way, text in (
+        (Disposal.CANCEL, "cancel the orders, keep the inventory"),
+        (Disposal.FLATTEN, "cancel the orders, sell the inventory within a bounded slippage"),
+    ):
+        disposal.add_argument(f"--{way}", dest="disposal", action="store_const", const=way, help=text)
+
+
+def _add_config(commands: _Commands) -> None:
+    config = commands.add(CommandName.CONFIG, "check, show or create the configuration")
+    tasks = commands.within(config, "task")
+    tasks.add(ConfigTask.CHECK, "print ok, or every problem")
+    show = tasks.add(ConfigTask.SHOW, "print the configuration in effect as TOML")
+    show.add_argument("--json", action="store_true", help="as JSON, amounts as strings")
+    init = tasks.add(ConfigTask.INIT, "write the commented example to the configuration folder, or to --config")
+    init.add_argument("--force", action="store_true", help="replace a file that is there; a backup is kept")
+
+
+class _number_to:  # noqa: N801  (argparse shows the name of a type in its errors)
+    """A whole number from ``least`` to ``most``."""
+
+    def __init__(self, most: int, *, least: int) -> None:
+        self._least, self._most = least, most
+
+    def __call__(self, text: str) -> int:
+        if not (text.isascii() and text.isdigit()) or not self._least <= int(text) <= self._most:
+            expected = f"a whole number from {self._least} to {self._most}"
+            raise argparse.ArgumentTypeError(f"expected {expected}, found {text[:40]!r}")
+        return int(text)

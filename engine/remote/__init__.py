@@ -1,0 +1,1 @@
+"""The control socket: the client interface of the engine from another process."""

@@ -1,0 +1,208 @@
+"""The status object of the contract, key by key, and the text for people."""
+
+import json
+import re
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from engine.model.grid import GridState
+from engine.model.order import OrderStatus
+from engine.model.snapshot import EngineState, PartView, SlotStateName
+from engine.status import (
+    event_from_engine,
+    event_text,
+    status_from_snapshot,
+    status_json,
+    status_text,
+    time_text,
+)
+from tests.remote.builders import make_event, make_grid, make_slot, make_snapshot
+
+DECIMAL = re.compile(r"-?\d+(\.\d+)?")
+
+
+def test_the_engine_part_has_every_key_of_the_contract() -> None:
+    assert status_from_snapshot(make_snapshot(), version="1.2.3")["engine"] == {
+        "state": "running",
+        "reason": "",
+        "mode": "simulation",
+        "exchange": "simulated",
+        "connection": "connected",
+        "time": "2020-03-12T00:00:00.123Z",
+        "started": "1970-01-01T00:00:00.000Z",
+        "sequence": 42,
+        "version": "1.2.3",
+        "speed": 60.0,
+        "loop_lag_ms": 0.5,
+        "parts": [{"name": "journal", "has_reported": True, "detail": ""}],
+        "balances": {"USDT": {"free": "9000.1", "locked": "876.443"}},
+    }
+
+
+def test_the_grid_part_has_every_key_of_the_contract() -> None:
+    (grid,) = status_from_snapshot(make_snapshot(), version="1")["grids"]
+    slots = grid.pop("slots")
+    assert grid == {
+        "name": "btc",
+        "symbol": "BTC/USDT",
+        "base": "BTC",
+        "quote": "USDT",
+        "state": "running",
+        "reason": "",
+        "price": "1150.5",
+        "price_time": "2020-03-12T00:00:00.123Z",
+        "anchor": "1150",
+        "window": 2,
+        "regime": {"name": "unknown", "since": None, "reasons": ["no regime monitor is configured"]},
+        "blocks": [{"what": "entries", "reason": "the price is outside"}],
+        "profit": {
+            "grid": "1.5",
+            "floating": "-0.25",
+            "fees": "0.3",
+            "total": "1.25",
+            "residual": "0",
+            "fees_by_currency": {"BTC": "0.0001", "USDT": "0.2"},
+        },
+        "cash": "9876.543",
+        "inventory": "0.123",
+        "dust": "0.00000001",
+        "invested": "300",
+        "cycles": 4,
+        "discrepancies": [],
+    }
+    assert slots[0] == {
+        "index": 0,
+        "lower": "1000",
+        "upper": "1100",
+        "state": "entering",
+        "quantity": "0.04",
+        "order": {
+            "client_order_id": "gabc00e000000001",
+            "side": "buy",
+            "price": "1000",
+            "amount": "0.1",
+            "filled": "0.04",
+            "status": "partially_filled",
+        },
+        "frozen": None,
+        "cycles": 0,
+        "profit": "0",
+        "cycle_profit": "1",
+    }
+    assert (slots[1]["order"], slots[1]["frozen"]) == (None, "by the operator")
+
+
+def test_before_the_first_price_there_is_none() -> None:
+    (grid,) = status_from_snapshot(make_snapshot(make_grid(price=None, anchor=None)))["grids"]
+    assert (grid["price"], grid["price_time"], grid["anchor"]) == (None, None, None)
+
+
+def test_the_words_of_every_state_are_those_of_the_contract() -> None:
+    assert [state.value for state in SlotStateName] == ["empty", "entering", "holding", "exiting"]
+    assert [state.value for state in OrderStatus] == [
+        *("intent", "sent", "unknown", "open", "partially_filled"),
+        *("filled", "canceled", "rejected", "expired"),
+    ]
+    assert [state.value for state in GridState] == [
+        *("starting", "running", "paused", "exits_only", "halted", "stopping", "stopped")
+    ]
+
+
+@pytest.mark.parametrize("amount", ["1E+5", "1E-18", "0E-12", "-0.00", "123456789012345.678", "100.00"])
+def test_every_amount_is_a_plain_decimal_string_without_loss(amount: str) -> None:
+    def amounts(value: Any) -> list[str]:
+        return [value["cash"], value["slots"][0]["profit"]]
+
+    grid = make_grid(cash=Decimal(amount), slots=(make_slot(0, profit=Decimal(amount)),))
+    for text in amounts(status_from_snapshot(make_snapshot(grid))["grids"][0]):
+        assert DECIMAL.fullmatch(text)
+        assert Decimal(text) == Decimal(amount)
+
+
+def test_the_json_is_ascii_and_reads_back_to_the_object() -> None:
+    snapshot = make_snapshot(make_grid(symbol="币\x1b/USDT\u202e", state_reason="\ud800"))
+    text = status_json(snapshot, version="1")
+    assert text.isascii()
+    assert "\x1b" not in text
+    assert json.loads(text) == status_from_snapshot(snapshot, version="1")
+
+
+def test_times_keep_their_milliseconds() -> None:
+    assert time_text(1_583_971_200_123) == "2020-03-12T00:00:00.123Z"
+    assert time_text(0) == "1970-01-01T00:00:00.000Z"
+    assert time_text(9_007_199_254_741) == "2255-06-05T23:47:34.741Z"
+
+
+def test_the_text_shows_the_money_and_the_slots_around_the_price() -> None:
+    lines = status_text(make_snapshot(), version="1.2.3").splitlines()
+    assert lines[:7] == [
+        "gridwright 1.2.3  SIMULATION  simulated connected  engine running  2020-03-12T00:00:00.123Z",
+        "",
+        "btc  BTC/USDT  running  price 1150.5",
+        "  profit    total 1.25  grid 1.50  floating -0.25  fees 0.30  residual 0 USDT",
+        "  holds     0.123 BTC (dust 0.00000001)  cash 9876.54 USDT  cycles 4",
+        "  blocked   entries: the price is outside",
+        "  slots     3: 1 empty, 1 entering, 1 holding",
+    ]
+    assert [" ".join(line.split()) for line in lines[7:]] == [
+        "slot lower upper state quantity order cycles profit",
+        "2 1200 1300 holding 0.083 - 4 1.50",
+        "1 1100 1200 empty (frozen) 0 - 0 0.00",
+        "0 1000 1100 entering 0.04 buy 0.04/0.1 at 1000 partially_filled 0 0.00",
+    ]
+    assert len({len(line) for line in lines[7:]}) == 1
+
+
+def test_a_loss_of_less_than_a_cent_is_no_negative_nothing() -> None:
+    grid = make_grid(cash=Decimal("-0.004"))
+    assert "cash 0.00 USDT" in status_text(make_snapshot(grid), version="1")
+
+
+def test_the_text_of_a_large_grid_stays_short() -> None:
+    slots = tuple(make_slot(index) for index in range(2000))
+    text = status_text(make_snapshot(make_grid(slots=slots, price=Decimal(101_050))), version="1")
+    rows = [line.split()[0] for line in text.splitlines()[8:]]
+    assert rows == [str(index) for index in range(1006, 993, -1)]
+
+
+def test_the_text_says_what_a_halted_engine_halted_for_and_what_is_missing() -> None:
+    snapshot = make_snapshot(
+        make_grid(state=GridState.HALTED, state_reason="the disk is full", slots=(), price=None),
+        state=EngineState.HALTED,
+        state_reason="the journal failed",
+        parts=(PartView(name="prices", has_reported=False, detail="no tick yet"),),
+    )
+    lines = status_text(snapshot, version="1").splitlines()
+    assert lines[1:3] == ["reason: the journal failed", "waiting for prices no tick yet"]
+    assert lines[4] == "btc  BTC/USDT  halted (the disk is full)  no price yet"
+    assert lines[8] == "  slots     0: none"
+
+
+def test_no_escape_sequence_reaches_the_terminal() -> None:
+    evil = "\x1b]52;c;x\x07\u202e\n"
+    grid = make_grid(name=evil, symbol=evil, base=evil, quote=evil, state_reason=evil)
+    text = status_text(make_snapshot(grid, exchange=evil, state_reason=evil), version=evil)
+    line = event_text(make_event(1, grid=evil, text=evil))
+    assert all(letter.isprintable() for letter in (text.replace("\n", "") + line))
+    assert "\n" not in line
+
+
+def test_an_event_is_one_line_for_people_and_one_object_for_programs() -> None:
+    event = make_event(7)
+    assert event_text(event) == "2020-03-12T00:00:00.123Z info    btc slot 3: event 7"
+    assert event_from_engine(event) == {
+        "number": 7,
+        "time": "2020-03-12T00:00:00.123Z",
+        "level": "info",
+        "grid": "btc",
+        "slot": 3,
+        "text": "event 7",
+    }
+
+
+def test_an_event_of_the_engine_itself_has_no_grid_and_no_slot() -> None:
+    event = make_event(7, grid="", slot=None)
+    assert event_text(event) == "2020-03-12T00:00:00.123Z info    engine: event 7"
+    assert (event_from_engine(event)["grid"], event_from_engine(event)["slot"]) == (None, None)
