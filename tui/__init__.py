@@ -1,0 +1,1 @@
+"""The terminal: it draws snapshots, sends commands, and decides nothing."""

@@ -1,0 +1,217 @@
+"""The terminal application: it asks a client for snapshots, draws them, and sends commands.
+
+It promises to show the last known numbers, dimmed, when the engine has ended; to leave the
+terminal as it was whatever ends it; and never to print local variables. What an engine is
+and where it lives it leaves to the client.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from typing import ClassVar
+
+import anyio
+from textual.app import App
+from textual.binding import BindingType
+
+from engine import api
+from engine.model.commands import Command
+from engine.model.errors import CommandRefused, EngineStopped, SettingsInvalid
+from engine.model.grid import Disposal
+from engine.model.snapshot import EngineSnapshot
+from engine.model.text import clean_text
+from engine.settings import Settings
+from tui.bindings import bindings_for
+from tui.history import History
+from tui.keys import Scope
+from tui.messages import DrawsView, SendCommand
+from tui.present.dialogs import needs_asking
+from tui.screens.dashboard import Dashboard
+from tui.screens.quit import QuitScreen
+from tui.theme import FALLBACK, fallback_variables, load_themes
+
+POLL_SECONDS = 0.1
+POLL_SECONDS_IDLE = 0.25
+EXIT_FAILED = 1
+EXIT_WRONG_USE = 2
+_SIGNAL_EXIT_BASE = 128
+
+
+class GridwrightApp(App[None]):
+    """One terminal on one engine."""
+
+    TITLE = "Gridwright"
+    CSS_PATH = ["screens/dashboard.tcss", "screens/dialogs.tcss"]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_for(Scope.APP)
+    ENABLE_COMMAND_PALETTE = False
+
+    def __init__(self, client: api.Client, *, on_exit: Disposal = Disposal.LEAVE) -> None:
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        self._client = client
+        self._on_exit = on_exit
+        self._engine: EngineSnapshot | None = None
+        self._ended: str | None = None
+        self._grid = 0
+        self._last_event = 0
+        self._history = History()
+        self._dashboard = Dashboard()
+        loaded = load_themes()
+        self._theme_problems = loaded.problems
+        for theme in loaded.themes:
+            self.register_theme(theme)
+        self._themes = tuple(theme.name for theme in loaded.themes) or (FALLBACK,)
+        self.theme = self._themes[0]
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Colours for themes that are not ours."""
+        return fallback_variables()
+
+    async def on_mount(self) -> None:
+        """Show the dashboard at once; the engine may take its time."""
+        await self.push_screen(self._dashboard)
+        for problem in self._theme_problems:
+            self.notify(problem, severity="warning", markup=False)
+        if not self.is_headless:
+            self._handle_signals()
+        self.run_worker(self._keep_polling(), group="poll")
+
+    def _handle_signals(self) -> None:
+        """End in order on a closed line or a wish to terminate, so that the terminal is restored."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._end_for_signal, number)
+
+    def _end_for_signal(self, number: signal.Signals) -> None:
+        self.exit(return_code=_SIGNAL_EXIT_BASE + number.value)
+
+    def _fatal_error(self) -> None:
+        """Show an unexpected error without local variables, which may hold secrets."""
+        # Imported here: it costs every start a tenth of its time and is needed by none that goes well.
+        from rich.segment import Segments
+        from rich.traceback import Traceback
+
+        self.bell()
+        traceback = Traceback(show_locals=False, width=None)
+        self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))
+        self._close_messages_no_wait()
+
+    async def _keep_polling(self) -> None:
+        """Ask for snapshots as long as the engine answers; less often while nothing happens."""
+        while self._ended is None:
+            has_changed = await self.poll()
+            await anyio.sleep(POLL_SECONDS if has_changed else POLL_SECONDS_IDLE)
+
+    async def poll(self) -> bool:
+        """Ask once and draw; whether there was anything new."""
+        try:
+            engine = await self._client.snapshot()
+            events = await self._client.events(self._last_event)
+        except EngineStopped as stopped:
+            self._ended = str(stopped)
+            self.draw()
+            return True
+        if events:
+            self._last_event = events[-1].number
+            self._dashboard.events.add(events)
+        has_changed = self._engine is None or engine.sequence != self._engine.sequence
+        if has_changed:
+            self._engine = engine
+            self._history.add(engine)
+            self.draw()
+        return has_changed
+
+    def draw(self) -> None:
+        """Let every open screen show the newest numbers."""
+        view = self._history.view(self._engine, self._grid, self._ended)
+        for screen in self.screen_stack:
+            if isinstance(screen, DrawsView):
+                screen.draw(view)
+
+    def on_send_command(self, message: SendCommand) -> None:
+        """Send without holding up the screen."""
+        self.run_worker(self._send(message.command), group="send")
+
+    async def _send(self, command: Command) -> None:
+        try:
+            done = await self._client.send(command)
+        except (CommandRefused, EngineStopped) as no:
+            self.notify(clean_text(str(no)), title="Refused", severity="error", markup=False)
+        else:
+            self.notify(clean_text(done.message), markup=False)
+
+    def action_next_grid(self) -> None:
+        """Show the next grid."""
+        self._show_grid(1)
+
+    def action_previous_grid(self) -> None:
+        """Show the previous grid."""
+        self._show_grid(-1)
+
+    def _show_grid(self, step: int) -> None:
+        if self._engine is not None and self._engine.grids:
+            self._grid = (self._grid + step) % len(self._engine.grids)
+            self.draw()
+
+    def action_theme(self) -> None:
+        """Change to the next theme."""
+        at = self._themes.index(self.theme) if self.theme in self._themes else -1
+        self.theme = self._themes[(at + 1) % len(self._themes)]
+
+    async def action_quit(self) -> None:
+        """Leave; ask first while a grid is at work."""
+        if isinstance(self.screen, QuitScreen):
+            return
+        engine = self._engine
+        if engine is None or not needs_asking(engine, self._ended):
+            self._leave(is_sure=True)
+            return
+        self.push_screen(QuitScreen(engine, self._on_exit), lambda is_sure: self._leave(is_sure=bool(is_sure)))
+
+    def _leave(self, *, is_sure: bool) -> None:
+        if is_sure:
+            self.exit(return_code=EXIT_FAILED if self._ended is not None else 0)
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C never leaves: too many fingers know it as copy or as stop."""
+        self.notify("Press q to leave; it asks first while a grid is at work.", markup=False)
+
+
+def run_terminal(settings: Settings, *, fresh: bool) -> int:
+    """Start the engine, show it until the user leaves, close it in order; the program's exit code."""
+    trouble = _terminal_trouble()
+    if trouble:
+        sys.stderr.write(trouble + "\n")
+        return EXIT_WRONG_USE
+    try:
+        client = api.embed(settings, fresh=fresh)
+    except SettingsInvalid as invalid:
+        sys.stderr.write("".join(f"{problem}\n" for problem in invalid.problems))
+        return EXIT_WRONG_USE
+    return anyio.run(show, client, settings.engine.on_exit)
+
+
+async def show(client: api.Client, on_exit: Disposal) -> int:
+    """Show a client until the user leaves, then close it; the program's exit code."""
+    app = GridwrightApp(client, on_exit=on_exit)
+    try:
+        await app.run_async()
+    finally:
+        # The terminal is the user's again; what the engine still has to do must not be cut short.
+        with anyio.CancelScope(shield=True):
+            await client.close()
+    return app.return_code or 0
+
+
+def is_terminal() -> bool:
+    """Whether there is a terminal; Textual draws on stderr and reads keys from stdin."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _terminal_trouble() -> str:
+    """Why no screen can be drawn here, or nothing."""
+    if not is_terminal():
+        return "expected a terminal, found none; without one: gridwright run --headless"
+    if os.environ.get("TERM") == "dumb":
+        return "TERM=dumb cannot show a screen; without one: gridwright run --headless"
+    return ""

@@ -1,0 +1,9 @@
+"""All words and number formats of the terminal, as lines of toned text; knows nothing of Textual.
+
+``pieces``   lines, tones, fitting and wrapping
+``numbers``  numbers, times and text from outside
+``words``    the states of grids, slots, orders and connections: glyph, word, tone
+``chart``    small drawings made of block characters
+``ladder``   one line per slot, the price line, and which columns fit
+``status``, ``profit``, ``slot``, ``events``, ``dialogs``, ``manual``  the lines of one pane or screen each
+"""

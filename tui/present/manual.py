@@ -1,0 +1,104 @@
+"""The help screen: the keys, the states, the columns and the words, every number explained."""
+
+from collections.abc import Iterable
+
+from tui.keys import TABLE, Key, Scope, footer_keys
+from tui.present.pieces import BLANK, Line, Piece, Tone, fit_left, join_that_fit, wrap_words
+from tui.present.words import FROZEN, GRID_SIGNS, SLOT_SIGNS, Sign
+
+_TERM_WIDTH = 15
+
+_SLOT_TEXTS = {
+    "empty": "no lot and no order; waits to enter",
+    "entering": "an entry order rests: it buys this slot's lot",
+    "holding": "the lot is held; no exit order rests (outside the window)",
+    "exiting": "the lot is held and its exit order rests: it closes the cycle",
+}
+_GRID_TEXTS = {
+    "starting": "waits for every part of the engine to report in",
+    "running": "entries and exits are placed and kept",
+    "paused": "by wish: entries are cancelled, exits stay",
+    "exits only": "something forbids openings; exits go on; the reason is shown",
+    "halted": "for cause: nothing is placed any more; needs a person",
+    "stopping": "orders and inventory are being disposed of",
+    "stopped": "at its end; places nothing",
+}
+_COLUMNS = (
+    ("#", "number of the slot; 0 is the lowest. N slots lie between N+1 levels"),
+    ("▌", "this slot holds a lot"),
+    ("side", "BUY, SELL: a live order. buy, sell: what it would do next"),
+    ("price", "price of the order, or the level it would act on next"),
+    ("away", "distance from the market price to that price"),
+    ("state", "state of the slot; ‖frozen is added by hand or by the engine"),
+    ("amount", "amount of the order or of the lot, in the base currency"),
+    ("filled", "how much of the order has been executed"),
+    ("cyc", "finished cycles of this slot: one entry and its exit"),
+    ("profit", "what this slot's cycles earned, fees already taken off"),
+    ("order", "what the exchange last said of the order"),
+    ("lower, upper", "the two levels of the slot: entry at one, exit at the other"),
+    ("order id", "our own id of the order, never used twice"),
+)
+_WORDS = (
+    ("total", "grid profit and floating together: the change of cash and inventory"),
+    ("grid profit", "realised by finished cycles, fees taken off"),
+    ("floating", "what the held lots would win or lose if sold at the market price"),
+    ("fees", "paid so far, in the quote currency; already inside the two above"),
+    ("residual", "what the books cannot explain. Always 0; anything else is an alarm"),
+    ("inventory", "base currency held by the grid's lots"),
+    ("dust", "remainders too small for the exchange to sell; booked, not lost"),
+    ("cash", "quote taken in (+) or paid out (−) by the fills; with inventory it is the total"),
+    ("invested", "quote the whole ladder can need; the percentage is of this"),
+    ("▲ a reason", "keeps the grid from acting, and why"),
+    ("lag", "how late the engine's own loop runs; below 50ms is well"),
+    ("x60", "market seconds per second of yours, in simulation"),
+    ("SIMULATION", "our market, our money: nothing is real"),
+    ("PAPER", "the real market, our own matching: no order leaves"),
+    ("LIVE", "the real market and real money"),
+)
+
+
+def manual_lines(width: int) -> tuple[Line, ...]:
+    """The whole help text for this width."""
+    parts: list[Line] = []
+    for scope in (Scope.DASHBOARD, Scope.LADDER, Scope.APP):
+        entries = [((Piece(key.shown, Tone.KEY),), key.help) for key in TABLE if key.scope is scope]
+        parts.extend(_section(f"Keys {scope.value}", entries, width))
+    slots = [
+        *_signed_terms(SLOT_SIGNS.values(), _SLOT_TEXTS),
+        ((FROZEN.piece(),), "by hand or by the engine: touched no more; fills are still booked"),
+    ]
+    parts.extend(_section("Slots", slots, width))
+    parts.extend(_section("Grids", _signed_terms(GRID_SIGNS.values(), _GRID_TEXTS), width))
+    parts.extend(_section("Columns", [((Piece(name, Tone.STRONG),), text) for name, text in _COLUMNS], width))
+    parts.extend(_section("Numbers and words", [((Piece(name, Tone.STRONG),), text) for name, text in _WORDS], width))
+    return tuple(parts[:-1])
+
+
+def _signed_terms(signs: Iterable[Sign], texts: dict[str, str]) -> list[tuple[Line, str]]:
+    return [((sign.piece(),), texts[sign.word]) for sign in signs]
+
+
+def _section(title: str, entries: Iterable[tuple[Line, str]], width: int) -> list[Line]:
+    lines: list[Line] = [(Piece(title, Tone.HEAD),)]
+    for term, text in entries:
+        rows = wrap_words(text, max(width - _TERM_WIDTH - 2, 8))
+        head = Piece("  " + fit_left(term[0].text, _TERM_WIDTH), term[0].tone)
+        lines.append((head, Piece(rows[0])))
+        lines.extend((Piece(" " * (_TERM_WIDTH + 2)), Piece(row)) for row in rows[1:])
+    return [*lines, BLANK]
+
+
+def footer_line(keys: Iterable[Key], width: int) -> Line:
+    """As many whole keys as fit."""
+    groups: list[Line] = [(Piece(key.shown, Tone.KEY), Piece(f" {key.label}", Tone.DIM)) for key in keys]
+    return (Piece(" "), *join_that_fit(groups, width - 2))
+
+
+def footer_for(width: int, *, has_many_grids: bool, can_set_speed: bool) -> Line:
+    """The footer with only the keys that can do something now."""
+    hidden = set()
+    if not has_many_grids:
+        hidden.add("next_grid")
+    if not can_set_speed:
+        hidden.update(("faster", "slower"))
+    return footer_line((key for key in footer_keys() if key.id not in hidden), width)

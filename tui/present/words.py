@@ -1,0 +1,106 @@
+"""The states of the engine as glyph, word and tone; a meaning never rests on colour alone."""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from engine.model.grid import GridState
+from engine.model.money import ZERO
+from engine.model.order import OrderStatus, Side
+from engine.model.snapshot import Connection, EngineState, EventLevel, Mode, SlotStateName
+from tui.present.pieces import Piece, Tone
+
+
+class Sign(NamedTuple):
+    """A state as it is shown."""
+
+    glyph: str
+    word: str
+    tone: Tone
+
+    def piece(self) -> Piece:
+        """Glyph and word in their tone."""
+        return Piece(f"{self.glyph} {self.word}", self.tone)
+
+
+FROZEN = Sign("‖", "frozen", Tone.WARN)
+
+SLOT_SIGNS = {
+    SlotStateName.EMPTY: Sign("·", "empty", Tone.FAINT),
+    SlotStateName.ENTERING: Sign("○", "entering", Tone.DIM),
+    SlotStateName.HOLDING: Sign("●", "holding", Tone.HOLD),
+    SlotStateName.EXITING: Sign("◆", "exiting", Tone.HOLD),
+}
+GRID_SIGNS = {
+    GridState.STARTING: Sign("◌", "starting", Tone.DIM),
+    GridState.RUNNING: Sign("●", "running", Tone.GAIN),
+    GridState.PAUSED: Sign("‖", "paused", Tone.WARN),
+    GridState.EXITS_ONLY: Sign("▽", "exits only", Tone.WARN),
+    GridState.HALTED: Sign("■", "halted", Tone.ALARM),
+    GridState.STOPPING: Sign("▿", "stopping", Tone.WARN),
+    GridState.STOPPED: Sign("□", "stopped", Tone.DIM),
+}
+ENGINE_SIGNS = {
+    EngineState.STARTING: Sign("◌", "starting", Tone.WARN),
+    EngineState.RUNNING: Sign("●", "running", Tone.GAIN),
+    EngineState.HALTED: Sign("■", "halted", Tone.ALARM),
+    EngineState.STOPPED: Sign("□", "stopped", Tone.WARN),
+}
+CONNECTION_SIGNS = {
+    Connection.CONNECTING: Sign("◌", "connecting", Tone.WARN),
+    Connection.CONNECTED: Sign("●", "connected", Tone.GAIN),
+    Connection.DISCONNECTED: Sign("○", "disconnected", Tone.LOSS),
+    Connection.ENDED: Sign("■", "data ended", Tone.DIM),
+}
+LEVEL_SIGNS = {
+    EventLevel.INFO: Sign(" ", "info", Tone.TEXT),
+    EventLevel.WARNING: Sign("!", "warning", Tone.WARN),
+    EventLevel.ERROR: Sign("×", "error", Tone.LOSS),
+}
+MODE_BANNERS = {
+    Mode.SIMULATION: Piece(" SIMULATION ", Tone.SIMULATION),
+    Mode.PAPER: Piece(" ◇ PAPER ◇ ", Tone.PAPER),
+    Mode.LIVE: Piece(" ▲ LIVE ▲ ", Tone.LIVE),
+}
+ORDER_WORDS = {
+    OrderStatus.INTENT: "intent",
+    OrderStatus.SENT: "sent",
+    OrderStatus.UNKNOWN: "unknown",
+    OrderStatus.OPEN: "open",
+    OrderStatus.PARTIALLY_FILLED: "part filled",
+    OrderStatus.FILLED: "filled",
+    OrderStatus.CANCELED: "canceled",
+    OrderStatus.REJECTED: "rejected",
+    OrderStatus.EXPIRED: "expired",
+}
+SIDE_TONES = {Side.BUY: Tone.BUY, Side.SELL: Tone.SELL}
+
+SPEEDS = (1.0, 10.0, 60.0, 300.0, 1000.0, 3600.0)
+"""Market seconds per wall second that the keys step through; above the last one is 0, as fast as possible."""
+
+
+def result_tone(value: Decimal) -> Tone:
+    """Gain, loss, or quiet at zero; the sign of the number says the same."""
+    if value == ZERO:
+        return Tone.DIM
+    return Tone.GAIN if value > ZERO else Tone.LOSS
+
+
+def speed_word(speed: float | None) -> str:
+    """``x60``, ``max``, or ``real time`` where time cannot be driven."""
+    if speed is None:
+        return "real time"
+    return "max" if speed <= 0 else f"x{speed:,.10g}"
+
+
+def faster(speed: float) -> float:
+    """The next step above ``speed``; 0 (as fast as possible) is the last."""
+    if speed <= 0:
+        return 0.0
+    return next((step for step in SPEEDS if step > speed), 0.0)
+
+
+def slower(speed: float) -> float:
+    """The next step below ``speed``; the lowest step stays."""
+    if speed <= 0:
+        return SPEEDS[-1]
+    return next((step for step in reversed(SPEEDS) if step < speed), SPEEDS[0])
