@@ -1,0 +1,209 @@
+"""What an operator asks for, on the whole engine: pause, resume, freeze, thaw and the three ways to stop."""
+
+from decimal import Decimal
+
+import anyio
+import pytest
+
+from engine.core.lattice import SLIPPAGE_MAX
+from engine.exchange.matching import MatchingOptions
+from engine.exchange.simulated import SimulatedOptions
+from engine.model.commands import Command, Freeze, Pause, Resume, SetSpeed, Stop, Thaw
+from engine.model.errors import CommandRefused
+from engine.model.events import OrderReported
+from engine.model.grid import Disposal, GridState, InitialPurchase
+from engine.model.market import Market
+from engine.model.order import Side
+from engine.model.slot import Empty, Entering, Exiting, Holding, lot_of
+from engine.runtime.engine import Engine
+from tests.builders import SYMBOL, Number, a_market, a_spec
+from tests.sim.engine_builders import QUOTE_FEES, Bench, a_path, assert_balanced, until_quiet
+
+D = Decimal
+MINUTE = 60
+
+
+async def minute(number: float) -> None:
+    """Wait until a minute of market time, half a minute after the price of that minute."""
+    await anyio.sleep_until(number * MINUTE + 30)
+
+
+def resting(bench: Bench) -> list[tuple[Side, Decimal]]:
+    """Side and price of every order on the exchange, lowest first."""
+    orders = bench.exchange.matching.open_orders(SYMBOL)
+    return sorted(((order.side, order.price) for order in orders), key=lambda order: order[1])
+
+
+def buys(*prices: Number) -> list[tuple[Side, Decimal]]:
+    return [(Side.BUY, D(price)) for price in prices]
+
+
+def sells(*prices: Number) -> list[tuple[Side, Decimal]]:
+    return [(Side.SELL, D(price)) for price in prices]
+
+
+async def send(engine: Engine, command: Command) -> str:
+    return (await engine.command(command, by="test")).message
+
+
+def test_a_pause_cancels_the_entries_and_leaves_the_exits_which_go_on_to_fill() -> None:
+    bench = Bench(a_path(155, 145, 145, 165, 145, 145))
+
+    async def scene(engine: Engine) -> None:
+        books = engine.coordinators["main"].books
+        await minute(1)
+        assert resting(bench) == [*buys(100, 110, 120, 130, 140), *sells(160)]
+        assert await send(engine, Pause(grid="main")) == "main: paused, resting entries are being cancelled"
+        await minute(2)
+        assert (books.state, resting(bench)) == (GridState.PAUSED, sells(160))
+        await minute(3)
+        assert (books.ledger.cycles, resting(bench)) == (1, [])
+        with pytest.raises(CommandRefused, match="cannot pause grid 'main': it is paused"):
+            await send(engine, Pause(grid="main"))
+        assert await send(engine, Resume(grid="main")) == "main: running"
+        await minute(3.2)
+        assert resting(bench) == buys(100, 110, 120, 130, 140, 150, 160)
+        with pytest.raises(CommandRefused, match="cannot resume grid 'main': it is running"):
+            await send(engine, Resume(grid="main"))
+        await until_quiet(engine)
+
+    assert_balanced(bench, bench.run(scene))
+
+
+def test_a_frozen_slot_books_its_fill_and_does_nothing_else_until_it_is_thawed() -> None:
+    bench = Bench(a_path(155, 145, 145, 145, 145))
+
+    async def scene(engine: Engine) -> None:
+        books = engine.coordinators["main"].books
+        await minute(0)
+        assert await send(engine, Freeze(grid="main", slot=5)) == "main: slot 5 is frozen"
+        with pytest.raises(CommandRefused, match="slot 5 is already frozen: frozen by wish"):
+            await send(engine, Freeze(grid="main", slot=5))
+        await minute(1)
+        assert books.slots[5].state == Holding(lot=lot_of(books.slots[5]))
+        assert (lot_of(books.slots[5]).quantity, resting(bench)) == (D(1), buys(100, 110, 120, 130, 140))
+        assert await send(engine, Thaw(grid="main", slot=5)) == "main: slot 5 trades again"
+        await minute(2)
+        assert resting(bench) == [*buys(100, 110, 120, 130, 140), *sells(160)]
+        with pytest.raises(CommandRefused, match="slot 5 is not frozen"):
+            await send(engine, Thaw(grid="main", slot=5))
+        await until_quiet(engine)
+
+    assert_balanced(bench, bench.run(scene))
+
+
+@pytest.mark.parametrize(
+    ("disposal", "left", "state_of_slot_5"),
+    [
+        (Disposal.LEAVE, [*buys(100, 110, 120, 130, 140), *sells(160)], Exiting),
+        (Disposal.CANCEL, [], Holding),
+        (Disposal.FLATTEN, [], Empty),
+    ],
+)
+def test_stopping_disposes_of_orders_and_inventory_as_asked_and_resuming_puts_them_back(
+    disposal: Disposal, left: list[tuple[Side, Decimal]], state_of_slot_5: type
+) -> None:
+    bench = Bench(a_path(155, 145, 145, 145, 145, 145))
+
+    async def scene(engine: Engine) -> None:
+        books = engine.coordinators["main"].books
+        await minute(1)
+        await send(engine, Stop(grid="main", disposal=disposal))
+        await minute(2)
+        assert (books.state, books.disposal, resting(bench)) == (GridState.STOPPED, disposal, left)
+        assert isinstance(books.slots[5].state, state_of_slot_5)
+        assert books.ledger.base == (0 if disposal is Disposal.FLATTEN else 1)
+        with pytest.raises(CommandRefused, match="cannot stop grid 'main': it is stopped"):
+            await send(engine, Stop(grid="main"))
+        await send(engine, Resume(grid="main"))
+        await until_quiet(engine)
+        exits = [] if disposal is Disposal.FLATTEN else sells(160)
+        assert (books.state, resting(bench)) == (GridState.RUNNING, [*buys(100, 110, 120, 130, 140), *exits])
+
+    assert_balanced(bench, bench.run(scene))
+
+
+@pytest.mark.parametrize("partial_fill_chance", [D(0), D("0.7")])
+@pytest.mark.parametrize("market", [QUOTE_FEES, a_market(lot_size=D("0.001"))], ids=["quote", "received"])
+def test_flattening_in_a_falling_market_sells_everything_within_the_slippage_but_for_dust(
+    market: Market, partial_fill_chance: Decimal
+) -> None:
+    """Five slots are full, some of them in part, and the price falls 0.3 % a second while they are sold."""
+    fall = [(D("109.5") * (1 - D("0.003")) ** second).quantize(D("0.01")) for second in range(120)]
+    bench = Bench(
+        a_path(155, *[149, 139, 129, 119] * 3, *fall, step_ms=1_000),
+        markets=[market],
+        options=SimulatedOptions(matching=MatchingOptions(partial_fill_chance=partial_fill_chance, seed=3)),
+    )
+
+    async def scene(engine: Engine) -> None:
+        await anyio.sleep(13.2)
+        books = engine.coordinators["main"].books
+        assert books.ledger.base > 4
+        await send(engine, Stop(grid="main", disposal=Disposal.FLATTEN))
+        await until_quiet(engine)
+        assert books.state is GridState.STOPPED
+
+    engine = bench.run(scene)
+    books = engine.coordinators["main"].books
+    assert all(isinstance(slot.state, Empty) for slot in books.slots)
+    assert books.ledger.base == books.ledger.dust.quantity == bench.balance("BTC")
+    assert bench.balance("BTC") < market.lot_size
+    prices = {index * 1_000: price for index, price in enumerate([*[D(0)] * 13, *fall])}
+    sales = [fill for fact in bench.facts(OrderReported) if fact.report.side is Side.SELL for fill in fact.report.fills]
+    for sale in sales:
+        seen = prices[(sale.at_ms - 25) // 1_000 * 1_000]
+        assert sale.price >= (seen * (1 - SLIPPAGE_MAX)).quantize(market.tick_size)
+    assert_balanced(bench, engine)
+
+
+def test_an_initial_purchase_above_the_price_is_cancelled_by_a_pause_and_placed_again_on_resuming() -> None:
+    bench = Bench(a_path(*[155] * 6), grids=[a_spec(initial_purchase=InitialPurchase.LIMIT)])
+
+    async def scene(engine: Engine) -> None:
+        books = engine.coordinators["main"].books
+        await minute(0)
+        assert resting(bench) == buys(100, 110, 120, 130, 140, 150, 155, 155, 155, 155)
+        await send(engine, Pause(grid="main"))
+        await minute(1)
+        assert resting(bench) == []
+        assert not any(isinstance(slot.state, Entering) for slot in books.slots)
+        await send(engine, Resume(grid="main"))
+        await until_quiet(engine)
+        assert len(resting(bench)) == 10
+
+    assert_balanced(bench, bench.run(scene))
+
+
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [
+        (Pause(grid="mian"), "expected the name of a grid (main), found 'mian'"),
+        (Freeze(grid="main", slot=10), "expected a slot from 0 to 9, found 10"),
+        (Thaw(grid="main", slot=-1), "expected a slot from 0 to 9, found -1"),
+        (SetSpeed(speed=-2), "expected a speed of at least 0, found -2"),
+    ],
+)
+def test_a_command_that_makes_no_sense_is_refused_with_what_was_expected(command: Command, problem: str) -> None:
+    bench = Bench(a_path(155, 155))
+
+    async def scene(engine: Engine) -> None:
+        with pytest.raises(CommandRefused) as told:
+            await send(engine, command)
+        assert str(told.value) == problem
+
+    bench.run(scene)
+
+
+@pytest.mark.parametrize("on_exit", [Disposal.CANCEL, Disposal.FLATTEN])
+def test_leaving_disposes_of_every_grid_as_configured_before_the_engine_has_closed(on_exit: Disposal) -> None:
+    bench = Bench(a_path(155, 145, *[145] * 5), on_exit=on_exit)
+
+    async def scene(engine: Engine) -> None:
+        await minute(1)
+
+    engine = bench.run(scene)
+    books = engine.coordinators["main"].books
+    assert (books.state, resting(bench)) == (GridState.STOPPED, [])
+    assert bench.balance("BTC") == (0 if on_exit is Disposal.FLATTEN else 1)
+    assert_balanced(bench, engine)
