@@ -4,6 +4,7 @@ That task is the stream while there is one, else whichever request is waiting; s
 is due at one instant happens in one go and in one order, and wakes those who wait in that order.
 """
 
+import asyncio
 from collections.abc import Callable
 
 import anyio
@@ -79,8 +80,7 @@ class Pacer:
                 if due_ms is None or is_over():
                     return
                 self._wake, self._wake_ms = anyio.Event(), due_ms
-                with anyio.move_on_after(max(due_ms - self._now_ms(), 0) / 1000):
-                    await self._wake.wait()
+                await _wait(self._wake, max(due_ms - self._now_ms(), 0) / 1000)
         finally:
             self._hand_over(me)
 
@@ -91,3 +91,12 @@ class Pacer:
             self._wake, self._wake_ms = None, 0
             for waiting in self._waiting:
                 waiting.stir.set()
+
+
+async def _wait(event: anyio.Event, seconds_max: float) -> None:
+    """Wait for an event, at most so long; a bare timer, for a cancel scope here would be a third of a replay's time."""
+    timer = asyncio.get_running_loop().call_later(seconds_max, event.set)
+    try:
+        await event.wait()
+    finally:
+        timer.cancel()

@@ -125,7 +125,9 @@ class GridCoordinator:
         self._is_decision_due = False
         while self._inbox:
             batch = [self._inbox.popleft() for _ in range(min(len(self._inbox), _BATCH_MAX))]
-            must_decide |= await self.apply_reports(batch)
+            news = [report for report in batch if self._is_news(report)]
+            if news:
+                must_decide |= await self.apply_reports(news)
         if must_decide:
             await self.decide()
 
@@ -251,6 +253,11 @@ class GridCoordinator:
                     SlotFrozen(slot=index, reason=f"refused {REFUSALS_MAX} times: {report.reason}", by="engine")
                 )
         return changes, facts
+
+    def _is_news(self, report: OrderReport) -> bool:
+        """Whether a report can change anything; what an order is told twice, it is told in vain."""
+        index = self.books.slot_of_order.get(report.client_order_id)
+        return index is None or self.books.foresee(self.books.slots[index], report) is not None
 
     def _matters(self, change: SlotChange) -> bool:
         """Whether a change can lead to another decision: what a slot holds or is, or an order that a

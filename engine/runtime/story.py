@@ -2,6 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
 
 from engine.model.events import (
     CancelRequested,
@@ -21,75 +23,90 @@ from engine.model.order import OrderReport, OrderStatus
 from engine.model.snapshot import EngineEvent, EventLevel
 
 EVENTS_MAX = 2_000
+_OF_NO_INTEREST = frozenset((OrderStatus.INTENT, OrderStatus.SENT, OrderStatus.OPEN))
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A fact that somebody may want to read; it is put into words when somebody does."""
+
+    number: int
+    at_ms: int
+    grid: str
+    fact: Fact
 
 
 class Story:
     """The newest ``EVENTS_MAX`` events; ``listener`` hears each one as it is told."""
 
     def __init__(self) -> None:
-        self._events: deque[EngineEvent] = deque(maxlen=EVENTS_MAX)
+        self._events: deque[EngineEvent | _Told] = deque(maxlen=EVENTS_MAX)
         self._number = 0
         self.listener: Callable[[EngineEvent], None] | None = None
 
     def after(self, number: int, limit: int) -> Sequence[EngineEvent]:
         """The newest events above ``number``, oldest first, at most ``limit``."""
         missing = min(self._number - number, len(self._events), limit)
-        if missing <= 0:
-            return ()
-        return tuple(list(self._events)[-missing:])
+        newest = islice(reversed(self._events), max(missing, 0))
+        return tuple(reversed([_in_words(told) for told in newest]))
 
-    def tell(
-        self,
-        text: str,
-        *,
-        at_ms: int,
-        level: EventLevel = EventLevel.INFO,
-        grid: str = "",
-        slot: int | None = None,
-    ) -> None:
-        """Add an event."""
+    def tell(self, text: str, *, at_ms: int, level: EventLevel = EventLevel.INFO) -> None:
+        """Add an event of the engine itself."""
         self._number += 1
-        event = EngineEvent(number=self._number, at_ms=at_ms, level=level, grid=grid, slot=slot, text=text)
-        self._events.append(event)
-        if self.listener is not None:
-            self.listener(event)
+        self._add(EngineEvent(number=self._number, at_ms=at_ms, level=level, grid="", slot=None, text=text))
 
     def tell_fact(self, grid: str, fact: Fact, at_ms: int) -> None:
-        """Add a fact in words, if it is of interest to an operator."""
-        match fact:
-            case OrderReported():
-                told = _report_in_words(fact.report)
-                if told:
-                    level, text = told
-                    self.tell(text, at_ms=at_ms, level=level, grid=grid, slot=fact.slot)
-            case OrderIntended():
-                text = f"{fact.side} {_text(fact.amount)} at {_text(fact.price)}: {fact.reason}"
-                self.tell(text, at_ms=at_ms, grid=grid, slot=fact.slot)
-            case CancelRequested():
-                self.tell(f"cancelling its order: {fact.reason}", at_ms=at_ms, grid=grid, slot=fact.slot)
-            case LotSetAside():
-                self.tell(f"lot booked as dust: {fact.reason}", at_ms=at_ms, grid=grid, slot=fact.slot)
-            case LotAdopted():
-                text = f"took {_text(fact.lot.quantity)} from the account's holdings"
-                self.tell(text, at_ms=at_ms, grid=grid, slot=fact.slot)
-            case SlotFrozen():
-                text = f"frozen by {fact.by}: {fact.reason}"
-                self.tell(text, at_ms=at_ms, level=EventLevel.WARNING, grid=grid, slot=fact.slot)
-            case SlotThawed():
-                self.tell(f"thawed by {fact.by}", at_ms=at_ms, grid=grid, slot=fact.slot)
-            case GridStateChanged():
-                level = EventLevel.ERROR if fact.state is GridState.HALTED else EventLevel.INFO
-                self.tell(f"{fact.state}: {fact.reason} ({fact.by})", at_ms=at_ms, level=level, grid=grid)
-            case GridOpened():
-                lattice = fact.lattice
-                text = (
-                    f"opened {len(lattice.amounts)} slots ({len(lattice.levels)} levels) from "
-                    f"{_text(lattice.levels[0])} to {_text(lattice.levels[-1])} around {_text(lattice.anchor)}"
-                )
-                self.tell(text, at_ms=at_ms, grid=grid)
+        """Add a fact, if it is of interest to an operator."""
+        if isinstance(fact, OrderReported) and fact.report.status in _OF_NO_INTEREST:
+            return
+        self._number += 1
+        self._add(_Told(self._number, at_ms, grid, fact))
+
+    def _add(self, told: EngineEvent | _Told) -> None:
+        self._events.append(told)
+        if self.listener is not None:
+            self.listener(_in_words(told))
 
 
-def _report_in_words(report: OrderReport) -> tuple[EventLevel, str] | None:
+def _in_words(told: EngineEvent | _Told) -> EngineEvent:
+    match told:
+        case EngineEvent():
+            return told
+        case _Told():
+            level, slot, text = _fact_in_words(told.fact)
+            return EngineEvent(number=told.number, at_ms=told.at_ms, level=level, grid=told.grid, slot=slot, text=text)
+
+
+def _fact_in_words(fact: Fact) -> tuple[EventLevel, int | None, str]:
+    """Level, slot and text."""
+    info = EventLevel.INFO
+    match fact:
+        case OrderReported():
+            level, text = _report_in_words(fact.report)
+            return level, fact.slot, text
+        case OrderIntended():
+            return info, fact.slot, f"{fact.side} {_text(fact.amount)} at {_text(fact.price)}: {fact.reason}"
+        case CancelRequested():
+            return info, fact.slot, f"cancelling its order: {fact.reason}"
+        case LotSetAside():
+            return info, fact.slot, f"lot booked as dust: {fact.reason}"
+        case LotAdopted():
+            return info, fact.slot, f"took {_text(fact.lot.quantity)} from the account's holdings"
+        case SlotFrozen():
+            return EventLevel.WARNING, fact.slot, f"frozen by {fact.by}: {fact.reason}"
+        case SlotThawed():
+            return info, fact.slot, f"thawed by {fact.by}"
+        case GridStateChanged():
+            level = EventLevel.ERROR if fact.state is GridState.HALTED else info
+            return level, None, f"{fact.state}: {fact.reason} ({fact.by})"
+        case GridOpened():
+            lattice = fact.lattice
+            slots = f"{len(lattice.amounts)} slots ({len(lattice.levels)} levels)"
+            ends = f"{_text(lattice.levels[0])} to {_text(lattice.levels[-1])}"
+            return info, None, f"opened {slots} from {ends} around {_text(lattice.anchor)}"
+
+
+def _report_in_words(report: OrderReport) -> tuple[EventLevel, str]:
     match report.status:
         case OrderStatus.FILLED | OrderStatus.PARTIALLY_FILLED:
             return EventLevel.INFO, _fill_in_words(report)
@@ -108,7 +125,7 @@ def _report_in_words(report: OrderReport) -> tuple[EventLevel, str] | None:
                 f"{report.side} at {_text(report.price)} canceled, {_text(report.filled)} filled",
             )
         case OrderStatus.INTENT | OrderStatus.SENT | OrderStatus.OPEN:
-            return None
+            return EventLevel.INFO, f"{report.side} at {_text(report.price)} is {report.status}"
 
 
 def _fill_in_words(report: OrderReport) -> str:
