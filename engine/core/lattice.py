@@ -71,8 +71,7 @@ def cycle_profit_rate(market: Market, entry: Decimal, exit_price: Decimal) -> De
 def funds_needed(spec: GridSpec, market: Market, lattice: Lattice) -> Funds:
     """The most that the grid can have bound at any time.
 
-    A slot above the anchor is bought at the anchor once; with no initial purchase it is
-    bought at its own level when the price gets there.
+    A slot above the anchor is bought at the anchor, or at its own level if the price gets there first.
     """
     quote, base = ZERO, ZERO
     for level, amount in zip(lattice.levels, lattice.amounts, strict=False):
@@ -88,11 +87,12 @@ def _first_price(spec: GridSpec, market: Market, anchor: Decimal, level: Decimal
     if level <= anchor:
         return level
     match spec.initial_purchase:
-        case InitialPurchase.LIMIT | InitialPurchase.HOLDINGS:
+        case InitialPurchase.HOLDINGS:
             return anchor
         case InitialPurchase.MARKET:
             return market.ceil_price(anchor * (ONE + SLIPPAGE_MAX))
-        case InitialPurchase.NONE:
+        case InitialPurchase.LIMIT | InitialPurchase.NONE:
+            # An initial entry that the price runs away from is placed again at its own level.
             return level
 
 

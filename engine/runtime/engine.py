@@ -14,11 +14,10 @@ from anyio.abc import TaskGroup, TaskStatus
 from engine.core.books import GridBooks
 from engine.exchange.port import Balance, Exchange
 from engine.model.actions import QuietBand
-from engine.model.commands import Command, CommandDone, Freeze, Pause, Resume, SetSpeed, Stop, Thaw
+from engine.model.commands import Command, CommandDone, SetSpeed
 from engine.model.errors import (
     CommandRefused,
     EngineStopped,
-    GridwrightError,
     InvariantBroken,
     OutcomeUnknown,
     Rejected,
@@ -27,10 +26,11 @@ from engine.model.errors import (
 )
 from engine.model.grid import Disposal, GridState
 from engine.model.ids import key_from_client_order_id
-from engine.model.order import OrderReport
+from engine.model.order import OrderReport, OrderRequest
 from engine.model.snapshot import Connection, EngineSnapshot, EngineState, EventLevel
 from engine.runtime.clock import RealClock, VirtualClock
 from engine.runtime.coordinator import GridCoordinator
+from engine.runtime.desk import CommandDesk
 from engine.runtime.engine_view import EngineViewer
 from engine.runtime.executor import OrderExecutor
 from engine.runtime.health import Roster
@@ -42,9 +42,8 @@ from engine.runtime.story import Story
 from engine.runtime.views import GridViewer
 from engine.settings import Settings
 
-START_SECONDS_MAX = 120.0
+START_SECONDS_MAX = 300.0
 CLOSE_SECONDS_MAX = 60.0
-COMMANDS_MAX = 100
 _JOURNAL, _EXCHANGE, _ORDERS = "journal", "exchange", "orders"
 
 
@@ -84,9 +83,7 @@ class Engine:
         self._started = anyio.Event()
         self._over = anyio.Event()
         self._closing = anyio.Event()
-        self._send_post, self._posted = anyio.create_memory_object_stream[tuple[Command, "Future[CommandDone]", str]](
-            COMMANDS_MAX
-        )
+        self._desk = CommandDesk(self.coordinators, clock)
 
     # What clients ask for
 
@@ -104,7 +101,7 @@ class Engine:
             raise CommandRefused(f"the engine is halted: {self.state_reason}")
         try:
             with anyio.CancelScope(shield=True):
-                done = await self._obey(command, by)
+                done = await self._desk.do(command, by)
         except CommandRefused:
             raise
         except Exception as error:  # whatever breaks in a command broke in the engine
@@ -113,32 +110,12 @@ class Engine:
             raise EngineStopped(f"the engine has halted: {self.state_reason}") from error
         return done
 
-    async def _obey(self, command: Command, by: str) -> CommandDone:
-        match command:
-            case Pause():
-                await self._coordinator(command.grid).pause(by)
-                return CommandDone(message=f"{command.grid}: paused, resting entries are being cancelled")
-            case Resume():
-                await self._coordinator(command.grid).resume(by)
-                return CommandDone(message=f"{command.grid}: running")
-            case Freeze():
-                await self._coordinator(command.grid).freeze(command.slot, by)
-                return CommandDone(message=f"{command.grid}: slot {command.slot} is frozen")
-            case Thaw():
-                await self._coordinator(command.grid).thaw(command.slot, by)
-                return CommandDone(message=f"{command.grid}: slot {command.slot} trades again")
-            case Stop():
-                await self._coordinator(command.grid).stop(command.disposal, by)
-                return CommandDone(message=f"{command.grid}: stopping, {_IN_WORDS[command.disposal]}")
-            case SetSpeed():
-                return self._set_speed(command.speed)
+    async def _command_by(self, command: Command, by: str) -> CommandDone:
+        return await self.command(command, by=by)
 
-    def post(self, command: Command, done: Future[CommandDone], *, by: str) -> None:
+    def post(self, command: Command, done: "Future[CommandDone]", *, by: str) -> None:
         """Do a command as soon as possible and tell ``done``; for callers on other threads."""
-        try:
-            self._send_post.send_nowait((command, done, by))
-        except (anyio.WouldBlock, anyio.ClosedResourceError, anyio.BrokenResourceError):
-            done.set_exception(EngineStopped("the engine takes no commands now"))
+        self._desk.post(command, done, by=by)
 
     def note_lag(self, milliseconds: float) -> None:
         """Somebody's call had to wait this long for the engine's loop."""
@@ -194,7 +171,7 @@ class Engine:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._trade)
                 tasks.start_soon(self._refresh_balances)
-                tasks.start_soon(self._serve_posts)
+                tasks.start_soon(self._desk.serve, self._command_by)
                 task_status.started()
                 await self._closing.wait()
                 await self._leave()
@@ -203,8 +180,7 @@ class Engine:
             raise _first(group) from None
         finally:
             self._executor.close()
-            self._send_post.close()
-            self._posted.close()
+            self._desk.close()
             with anyio.CancelScope(shield=True):
                 await self._journal.close()
             if self.state is not EngineState.HALTED:
@@ -272,12 +248,12 @@ class Engine:
             books = books_by_name.get(spec.name)
             if books is None:
                 books = await opener.open(spec, anchor=await self._first_price(spec.symbol))
-            coordinator = self._make_coordinator(opener, books)
-            await self._ask_about_live_orders(coordinator)
-            await coordinator.start()
-            parts.start_soon(coordinator.run)
+            await self._ask_about_live_orders(self._make_coordinator(opener, books))
             self.roster.report_in(f"grid {spec.name}", f"{len(books.slots)} slots")
         await self.roster.wait_complete()
+        for coordinator in self.coordinators.values():
+            await coordinator.start()
+            parts.start_soon(coordinator.run)
 
     def _make_coordinator(self, opener: GridOpener, books: GridBooks) -> GridCoordinator:
         spec = books.spec
@@ -305,8 +281,15 @@ class Engine:
     async def _ask_about_live_orders(self, coordinator: GridCoordinator) -> None:
         """Orders that were live when the journal ended may have become anything since."""
         reports: list[OrderReport] = []
-        for request, created_ms in coordinator.manager.live_requests():
-            reports.append(await self._executor.resolve(request, sent_until_ms=created_ms))
+        now_ms = self.clock.now_ms()
+
+        async def ask(request: OrderRequest) -> None:
+            # It may have been sent up to the moment in which the engine before this one ended.
+            reports.append(await self._executor.resolve(request, sent_until_ms=now_ms))
+
+        async with anyio.create_task_group() as asking:
+            for request in coordinator.manager.live_requests():
+                asking.start_soon(ask, request)
         if reports:
             await coordinator.apply_reports(reports)
 
@@ -334,14 +317,6 @@ class Engine:
             return False
         return True
 
-    async def _serve_posts(self) -> None:
-        async with self._send_post, self._posted:
-            async for command, done, by in self._posted:
-                try:
-                    done.set_result(await self.command(command, by=by))
-                except GridwrightError as error:
-                    done.set_exception(error)
-
     async def _leave(self) -> None:
         disposal = self.settings.engine.on_exit
         if disposal is Disposal.LEAVE or self.state is not EngineState.RUNNING:
@@ -364,31 +339,8 @@ class Engine:
         self._started.set()
         self._over.set()
 
-    def _set_speed(self, speed: float) -> CommandDone:
-        clock = self.clock
-        if isinstance(clock, RealClock):
-            raise CommandRefused("expected a simulated market, found one in real time: its speed is what it is")
-        if speed < 0:
-            raise CommandRefused(f"expected a speed of at least 0, found {speed}")
-        clock.speed = speed
-        return CommandDone(message="as fast as possible" if speed == 0 else f"speed x{speed:g}")
-
-    def _coordinator(self, name: str) -> GridCoordinator:
-        coordinator = self.coordinators.get(name)
-        if coordinator is None:
-            names = ", ".join(self.coordinators) or "none yet"
-            raise CommandRefused(f"expected the name of a grid ({names}), found {name!r}")
-        return coordinator
-
     def _warn(self, text: str) -> None:
         self.story.tell(text, at_ms=self.clock.now_ms(), level=EventLevel.WARNING)
-
-
-_IN_WORDS = {
-    Disposal.LEAVE: "its orders stay on the exchange",
-    Disposal.CANCEL: "its orders are being cancelled, its inventory is kept",
-    Disposal.FLATTEN: "its orders are being cancelled and its inventory sold",
-}
 
 
 def _first(error: BaseException) -> BaseException:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import anyio
-from anyio.abc import TaskStatus
+from anyio.abc import TaskGroup, TaskStatus
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from engine.exchange.port import Exchange
@@ -86,9 +86,9 @@ class OrderExecutor:
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Work until cancelled."""
-        async with self._send, self._receive, anyio.create_task_group() as workers:
+        async with self._send, self._receive, anyio.create_task_group() as tasks:
             for _ in range(WORKERS):
-                workers.start_soon(self._work, self._receive)
+                tasks.start_soon(self._work, self._receive, tasks)
             task_status.started()
 
     def close(self) -> None:
@@ -109,16 +109,23 @@ class OrderExecutor:
                 self._note(f"order {request.client_order_id} is still unknown: {error}")
             await anyio.sleep(next(delays, _ASK_DELAYS_SECONDS[-1]))
 
-    async def _work(self, jobs: MemoryObjectReceiveStream[_Job]) -> None:
+    async def _work(self, jobs: MemoryObjectReceiveStream[_Job], tasks: TaskGroup) -> None:
+        """Place orders; what may have to wait for the exchange for long gets a task of its own, one an order."""
         async for job in jobs:
             match job:
                 case OrderRequest():
-                    await self._place(job)
+                    if await self._place(job):
+                        self._jobs -= 1
+                    else:
+                        tasks.start_soon(self._resolve_unknown, job, self._clock.now_ms())
                 case _Cancellation():
-                    await self._cancel(job)
+                    tasks.start_soon(self._cancel, job)
                 case _Question():
-                    await self._ask(job)
-            self._jobs -= 1
+                    tasks.start_soon(self._ask, job)
+
+    async def _resolve_unknown(self, request: OrderRequest, sent_until_ms: int) -> None:
+        self._report(await self.resolve(request, sent_until_ms=sent_until_ms))
+        self._jobs -= 1
 
     def _submit(self, job: _Job) -> None:
         try:
@@ -127,12 +134,15 @@ class OrderExecutor:
             raise InvariantBroken(f"expected at most {QUEUE_MAX} requests waiting to be sent, one more came") from None
         self._jobs += 1
 
-    async def _place(self, request: OrderRequest) -> None:
+    async def _place(self, request: OrderRequest) -> bool:
+        """Whether it is known what became of the order."""
         self.in_flight.add(request.client_order_id)
         try:
-            self._report(await self._placed(request))
+            report = await self._placed(request)
         finally:
             self.in_flight.discard(request.client_order_id)
+        self._report(report)
+        return report.status is not OrderStatus.UNKNOWN
 
     async def _placed(self, request: OrderRequest) -> OrderReport:
         for _ in range(_TRIES_MAX):
@@ -146,17 +156,19 @@ class OrderExecutor:
             except Rejected as error:
                 return self._report_of(request, OrderStatus.REJECTED, str(error))
             except OutcomeUnknown as error:
-                self._report(self._report_of(request, OrderStatus.UNKNOWN, str(error)))
-                return await self.resolve(request, sent_until_ms=self._clock.now_ms())
+                return self._report_of(request, OrderStatus.UNKNOWN, str(error))
         return self._report_of(request, OrderStatus.REJECTED, f"not taken after {_TRIES_MAX} tries")
 
     async def _cancel(self, job: _Cancellation) -> None:
         """Cancel until the exchange says that the order is closed, whatever became of it."""
+        self._report(await self._canceled(job))
+        self._jobs -= 1
+
+    async def _canceled(self, job: _Cancellation) -> OrderReport:
         while True:
             await self._budget.spend_cancel()
             try:
-                self._report(await self._exchange.cancel(job.symbol, job.client_order_id))
-                return
+                return await self._exchange.cancel(job.symbol, job.client_order_id)
             except Transient as error:
                 await anyio.sleep(error.retry_after_seconds)
                 continue
@@ -167,9 +179,9 @@ class OrderExecutor:
             except (OrderNotFound, OutcomeUnknown) as error:
                 self._note(f"order {job.client_order_id} cannot be seen: {error}")
             else:
-                self._report(report)
                 if report.status not in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED):
-                    return
+                    return report
+                self._report(report)
             await anyio.sleep(_ASK_DELAYS_SECONDS[1])
 
     async def _ask(self, job: _Question) -> None:
@@ -184,6 +196,7 @@ class OrderExecutor:
             await anyio.sleep(next(delays, _ASK_DELAYS_SECONDS[-1]))
         self._asked.discard(job.client_order_id)
         self._report(report)
+        self._jobs -= 1
 
     async def _fetch(self, symbol: str, client_order_id: str) -> OrderReport:
         while True:

@@ -102,11 +102,11 @@ class SlotManager:
                 bound += order.price * (order.amount - order.filled)
         return self.funds.quote + books.ledger.cash + books.ledger.adopted - bound
 
-    def live_requests(self) -> list[tuple[OrderRequest, int]]:
-        """The orders that may be live on the exchange, as they were sent, and when they were intended."""
+    def live_requests(self) -> list[OrderRequest]:
+        """The orders that may be live on the exchange, as they were sent."""
         symbol = self.books.spec.symbol
         orders = (order_of(slot) for slot in self.books.live_slots())
-        return [(_request_of(order, symbol), order.created_ms) for order in orders if order is not None]
+        return [_request_of(order, symbol) for order in orders if order is not None]
 
     @property
     def is_wound_down(self) -> bool:

@@ -63,7 +63,7 @@ def test_amounts_are_floored_to_whole_lots(sized_by: SizedBy, size: str, amounts
     [
         (NONE, FeeCurrency.RECEIVED, "1 0.8 0.66666 0.57142"),
         (NONE, FeeCurrency.QUOTE, "0.999 0.7992 0.666 0.57085"),
-        (LIMIT, FeeCurrency.RECEIVED, "1.05 0.84 0.7 0.6"),
+        (LIMIT, FeeCurrency.RECEIVED, "1.0125 0.81 0.675 0.57857"),
         (HOLDINGS, FeeCurrency.RECEIVED, "1.05 0.84 0.7 0.6"),
         (MARKET, FeeCurrency.RECEIVED, "1.04883 0.83906 0.69922 0.59933"),
     ],
@@ -71,10 +71,10 @@ def test_amounts_are_floored_to_whole_lots(sized_by: SizedBy, size: str, amounts
 def test_an_investment_is_shared_evenly_at_the_prices_that_will_be_paid(
     initial_purchase: InitialPurchase, fee_currency: FeeCurrency, amounts: str
 ) -> None:
-    """400 (LIMIT: 405) at levels 100, 125, 150 and 175 with the start at 150.
+    """405 (NONE: 400) at levels 100, 125, 150 and 175 with the start at 150.
 
-    With an initial purchase slot 3 is bought at 150 (MARKET: at most 150.75) and sized by its
-    level, so it takes 150/175 of a share.
+    With base from the account or bought at once slot 3 costs 150 (MARKET: at most 150.75) and is
+    sized by its level, so it takes 150/175 of a share; a limit entry may have to pay its own level.
     """
     size = D(400) if initial_purchase is NONE else D(405)
     spec = a_spec(slots=4, sized_by=SizedBy.INVESTMENT, size=size, initial_purchase=initial_purchase)
@@ -87,8 +87,8 @@ def test_an_investment_is_shared_evenly_at_the_prices_that_will_be_paid(
     [
         (NONE, FeeCurrency.RECEIVED, "1450", "0"),
         (NONE, FeeCurrency.QUOTE, "1451.45", "0"),
-        (LIMIT, FeeCurrency.RECEIVED, "1350", "0"),
-        (LIMIT, FeeCurrency.QUOTE, "1351.35", "0"),
+        (LIMIT, FeeCurrency.RECEIVED, "1450", "0"),
+        (LIMIT, FeeCurrency.QUOTE, "1451.45", "0"),
         (MARKET, FeeCurrency.RECEIVED, "1353", "0"),
         (HOLDINGS, FeeCurrency.RECEIVED, "750", "4"),
     ],

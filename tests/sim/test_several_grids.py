@@ -159,3 +159,31 @@ def test_a_command_reaches_its_grid_and_no_other() -> None:
     assert frozen == {"wide": [], "fine": [], "other": [2]}
     assert not any(isinstance(slot.state, Entering) for slot in engine.coordinators["fine"].books.slots)
     assert_balanced(bench, engine)
+
+
+def test_nothing_is_ordered_before_every_grid_has_its_price() -> None:
+    """The second market's first price comes ten minutes after the first one's."""
+    late_ms = 600_000
+    bench = Bench(
+        a_timed_path((0, 155), (30_000, 145), (60_000, 156), (late_ms + 60_000, 155)),
+        a_timed_path((late_ms // 4, 15), (late_ms + 60_000, 15), symbol=ETH),
+        grids=(WIDE, OTHER),
+        markets=[QUOTE_FEES, ETH_MARKET],
+        balances={"USDT": D(5_000), "BTC": ZERO, "ETH": ZERO},
+    )
+    bench.run(until_quiet)
+    intents = [record for record in bench.records() if isinstance(record.fact, OrderIntended)]
+    assert intents
+    assert min(record.at_ms for record in intents) >= late_ms // 4
+
+
+def test_a_limit_purchase_that_the_price_runs_away_from_leaves_no_slot_without_its_entry() -> None:
+    """Its entries move up to their own levels, and the grid has the money for that."""
+    spec = a_spec(name="up", initial_purchase=InitialPurchase.LIMIT)
+    bench = Bench(a_path(155, 165, 175, 185, 195, 195), grids=(spec,), balances={"USDT": D(2_000), "BTC": ZERO})
+    engine = bench.run(until_quiet)
+    books = engine.coordinators["up"].books
+    assert [slot.state.order.price for slot in books.slots if isinstance(slot.state, Entering)] == [
+        slot.lower for slot in books.slots
+    ]
+    assert engine.coordinators["up"].manager.money_block is None

@@ -1,0 +1,87 @@
+"""The desk where an operator's commands are taken and done, one after the other for callers on other threads."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future
+
+import anyio
+
+from engine.model.commands import Command, CommandDone, Freeze, Pause, Resume, SetSpeed, Stop, Thaw
+from engine.model.errors import CommandRefused, EngineStopped, GridwrightError
+from engine.model.grid import Disposal
+from engine.runtime.clock import RealClock, VirtualClock
+from engine.runtime.coordinator import GridCoordinator
+
+COMMANDS_MAX = 100
+_IN_WORDS = {
+    Disposal.LEAVE: "its orders stay on the exchange",
+    Disposal.CANCEL: "its orders are being cancelled, its inventory is kept",
+    Disposal.FLATTEN: "its orders are being cancelled and its inventory sold",
+}
+
+
+class CommandDesk:
+    """Knows which grid a command is for; ``grids`` may grow."""
+
+    def __init__(self, grids: Mapping[str, GridCoordinator], clock: RealClock | VirtualClock) -> None:
+        self._grids = grids
+        self._clock = clock
+        self._send, self._posted = anyio.create_memory_object_stream[tuple[Command, "Future[CommandDone]", str]](
+            COMMANDS_MAX
+        )
+
+    async def do(self, command: Command, by: str) -> CommandDone:
+        """Do a command. Raises ``CommandRefused``."""
+        match command:
+            case Pause():
+                await self._grid(command.grid).pause(by)
+                return CommandDone(message=f"{command.grid}: paused, resting entries are being cancelled")
+            case Resume():
+                await self._grid(command.grid).resume(by)
+                return CommandDone(message=f"{command.grid}: running")
+            case Freeze():
+                await self._grid(command.grid).freeze(command.slot, by)
+                return CommandDone(message=f"{command.grid}: slot {command.slot} is frozen")
+            case Thaw():
+                await self._grid(command.grid).thaw(command.slot, by)
+                return CommandDone(message=f"{command.grid}: slot {command.slot} trades again")
+            case Stop():
+                await self._grid(command.grid).stop(command.disposal, by)
+                return CommandDone(message=f"{command.grid}: stopping, {_IN_WORDS[command.disposal]}")
+            case SetSpeed():
+                return self._set_speed(command.speed)
+
+    def post(self, command: Command, done: "Future[CommandDone]", *, by: str) -> None:
+        """Take a command; ``serve`` does it and tells ``done``."""
+        try:
+            self._send.send_nowait((command, done, by))
+        except (anyio.WouldBlock, anyio.ClosedResourceError, anyio.BrokenResourceError):
+            done.set_exception(EngineStopped("the engine takes no commands now"))
+
+    async def serve(self, do: Callable[[Command, str], Awaitable[CommandDone]]) -> None:
+        """Do what is posted until cancelled, each through ``do``."""
+        async for command, done, by in self._posted:
+            try:
+                done.set_result(await do(command, by))
+            except GridwrightError as error:
+                done.set_exception(error)
+
+    def close(self) -> None:
+        """Take no more commands."""
+        self._send.close()
+        self._posted.close()
+
+    def _set_speed(self, speed: float) -> CommandDone:
+        clock = self._clock
+        if isinstance(clock, RealClock):
+            raise CommandRefused("expected a simulated market, found one in real time: its speed is what it is")
+        if speed < 0:
+            raise CommandRefused(f"expected a speed of at least 0, found {speed}")
+        clock.speed = speed
+        return CommandDone(message="as fast as possible" if speed == 0 else f"speed x{speed:g}")
+
+    def _grid(self, name: str) -> GridCoordinator:
+        grid = self._grids.get(name)
+        if grid is None:
+            names = ", ".join(self._grids) or "none yet"
+            raise CommandRefused(f"expected the name of a grid ({names}), found {name!r}")
+        return grid
