@@ -23,7 +23,7 @@ from engine.settings import (
     find_config,
     load_settings,
 )
-from engine.settings_text import json_from_settings, toml_from_settings, write_example
+from engine.settings.text import json_from_settings, toml_from_settings, write_example
 from tests.settings_builders import GRID, load, problems_of, with_grid
 
 SHIPPED = Path(__file__).parent.parent / "config.toml"

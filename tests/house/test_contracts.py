@@ -33,6 +33,7 @@ BROKEN_BY = {
     "engine/exchange/ccxt_exchange.py": ("import ccxt", []),
     "engine/runtime/planted.py": ("import engine.api", ["runtime"]),
     "engine/remote/planted.py": ("import textual", ["headless", "runtime"]),
+    "engine/cli/planted.py": ("import engine.core", ["cli"]),
     "engine/status/planted.py": ("import engine.exchange", ["settings"]),
     "tui/planted.py": ("import engine.core", ["tui"]),
     "tui/allowed.py": ("import engine.api, engine.cli, engine.settings, engine.model.slot", []),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
-from engine.cli_output import DONE, put
+from engine.cli.output import DONE, put
 from engine.model.grid import Disposal
 from engine.model.ids import SLOTS_MAX
 
@@ -145,7 +145,7 @@ def _add_grid_commands(commands: _Commands) -> None:
     pause = commands.add(CommandName.PAUSE, "open nothing new; exits go on")
     resume = commands.add(CommandName.RESUME, "open again")
     stop = commands.add(CommandName.STOP, "end a grid; its orders stay on the exchange unless told otherwise")
-    freeze = commands.add(CommandName.FREEZE, "touch one slot no more")
+    freeze = commands.add(CommandName.FREEZE, "leave one slot alone: nothing is placed or cancelled there")
     thaw = commands.add(CommandName.THAW, "let a frozen slot trade again")
     for parser in (pause, resume, stop, freeze, thaw):
         parser.add_argument("--grid", metavar="NAME", help="which grid; may be left out if there is one")

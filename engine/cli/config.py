@@ -2,10 +2,10 @@
 
 from argparse import Namespace
 
-from engine.cli_output import DONE, FAILED, narrate, put
-from engine.cli_parser import ConfigTask
+from engine.cli.output import DONE, FAILED, narrate, put
+from engine.cli.parser import ConfigTask
 from engine.settings import Settings, find_config, load_settings, user_config_file
-from engine.settings_text import json_from_settings, toml_from_settings, write_example
+from engine.settings.text import json_from_settings, toml_from_settings, write_example
 
 
 def run_config(options: Namespace) -> int:

@@ -10,8 +10,8 @@ import sys
 from argparse import Namespace
 from typing import Protocol
 
-from engine.cli_output import DONE, FAILED, WRONG_USE, narrate
-from engine.cli_parser import CommandName, parse_arguments
+from engine.cli.output import DONE, FAILED, WRONG_USE, narrate
+from engine.cli.parser import CommandName, parse_arguments
 from engine.model.errors import GridwrightError, SettingsInvalid
 from engine.settings import Settings, Source, find_config, load_settings
 
@@ -67,11 +67,11 @@ def _run(options: Namespace, run_terminal: TerminalRunner) -> int:
             | CommandName.FREEZE
             | CommandName.THAW
         ):
-            from engine.cli_control import run_control
+            from engine.cli.control import run_control
 
             return run_control(options)
         case CommandName.CONFIG:
-            from engine.cli_config import run_config
+            from engine.cli.config import run_config
 
             return run_config(options)
 

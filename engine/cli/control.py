@@ -12,8 +12,8 @@ from pathlib import Path
 
 import anyio
 
-from engine.cli_output import DONE, FAILED, WRONG_USE, narrate, put
-from engine.cli_parser import EVENTS_MAX, CommandName
+from engine.cli.output import DONE, FAILED, WRONG_USE, narrate, put
+from engine.cli.parser import EVENTS_MAX, CommandName
 from engine.model.commands import Command, Freeze, Pause, Resume, Stop, Thaw
 from engine.model.errors import EngineStopped, SettingsInvalid
 from engine.model.snapshot import EngineEvent

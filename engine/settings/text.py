@@ -10,7 +10,8 @@ from typing import Any
 
 from engine.model.errors import SettingsInvalid
 from engine.model.grid import GridSpec
-from engine.settings import EXAMPLE_FILE, MarketOverrides, Settings, SimulationSettings
+from engine.settings.loading import EXAMPLE_FILE
+from engine.settings.values import MarketOverrides, Settings, SimulationSettings
 
 
 def document_from_settings(settings: Settings) -> dict[str, Any]:

@@ -28,7 +28,8 @@ from engine.model.ids import GRIDS_MAX, SLOTS_MAX
 from engine.model.market import FeeCurrency
 from engine.model.money import ZERO, text_from_decimal
 from engine.model.snapshot import Mode
-from engine.settings import (
+from engine.settings.problems import problem_lines
+from engine.settings.values import (
     EngineSettings,
     ExchangeSettings,
     FillRule,
@@ -39,7 +40,6 @@ from engine.settings import (
     SimulationSettings,
     Source,
 )
-from engine.settings_problems import problem_lines
 
 _NUMBER = re.compile(r"[+-]?[0-9][0-9_]*(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 _DECIMALS_MAX = 18

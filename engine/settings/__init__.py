@@ -1,0 +1,41 @@
+"""``config.toml`` <-> ``Settings``: every problem at once, each with its key.
+
+``values`` what was decided, ``loading`` where it is looked for and how it is read,
+``schema`` which keys there are, ``problems`` how what is wrong is said, ``text`` back to TOML.
+"""
+
+from engine.settings.loading import (
+    EXAMPLE_FILE,
+    expanded_state_dir,
+    find_config,
+    load_settings,
+    user_config_file,
+)
+from engine.settings.values import (
+    EngineSettings,
+    ExchangeSettings,
+    FillRule,
+    JournalKind,
+    MarketOverrides,
+    MarketType,
+    Settings,
+    SimulationSettings,
+    Source,
+)
+
+__all__ = [
+    "EXAMPLE_FILE",
+    "EngineSettings",
+    "ExchangeSettings",
+    "FillRule",
+    "JournalKind",
+    "MarketOverrides",
+    "MarketType",
+    "Settings",
+    "SimulationSettings",
+    "Source",
+    "expanded_state_dir",
+    "find_config",
+    "load_settings",
+    "user_config_file",
+]
