@@ -229,7 +229,7 @@ def _read_parquet(path: Path) -> dict[str, Any]:
             theirs = file.schema_arrow.names
             ours = _our_names(theirs)
             wanted = {column: theirs[ours.index(column)] for column in _columns_wanted(path, ours)}
-            table = file.read(columns=list(wanted.values()))
+            table = file.read(columns=list(wanted.values()), use_threads=False)
         return {ours: _array_from_column(path, ours, table.column(name)) for ours, name in wanted.items()}
     except pa.ArrowException as error:
         raise DataInvalid(f"{path}: not a readable parquet file: {_first_line(error)}") from error
@@ -262,17 +262,21 @@ def _read_csv(path: Path, text: bytes) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.csv as pa_csv
 
-    first = text.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode("utf-8", "replace").strip()
+    lines = text.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)
+    first = lines[0].decode("utf-8", "replace").strip()
     if not first:
         raise DataInvalid(f"{path}: expected a header or a row in the first line, found nothing")
     cells = first.split(",")
     has_header = not _reads_as(int, cells[0])
+    if has_header and len(lines) == 1:
+        raise DataInvalid(f"{path}: expected rows of data, found none")
     names = _our_names([cell.strip('"') for cell in cells]) if has_header else _plain_names(path, cells)
     wanted = _columns_wanted(path, names)
     try:
+        # Without threads: pyarrow's may still run when the program ends at once, and that aborts the process.
         table = pa_csv.read_csv(
             pa.BufferReader(text),
-            read_options=pa_csv.ReadOptions(column_names=names, skip_rows=int(has_header)),
+            read_options=pa_csv.ReadOptions(column_names=names, skip_rows=int(has_header), use_threads=False),
             convert_options=pa_csv.ConvertOptions(
                 include_columns=list(wanted),
                 column_types={column: pa.int64() if column == "ts_ms" else pa.float64() for column in wanted},

@@ -96,7 +96,7 @@ class ReplaySource:
         fingerprint = self._fingerprint()
         if state.get("source") != fingerprint:
             raise DataInvalid(
-                f"the kept market state is of other data: expected {fingerprint}, found {state.get('source')}"
+                f"the kept market state is of other data: {_differences(state.get('source'), fingerprint)}"
             )
         position = state.get("position")
         if not isinstance(position, int) or not 0 <= position <= self.rows:
@@ -177,6 +177,14 @@ def replay_from_trades(trades: Iterable[tuple[int, Decimal]], *, symbol: str, ti
         "amount": np.zeros(len(listed)),
     }
     return ReplaySource(symbol=symbol, data=market_data_from_columns("trades", columns, tick_size))
+
+
+def _differences(kept: object, given: Mapping[str, object]) -> str:
+    if not isinstance(kept, Mapping):
+        return f"expected {given}, found {kept!r}"
+    return "; ".join(
+        f"expected {key} {kept.get(key)}, found {value}" for key, value in given.items() if kept.get(key) != value
+    )
 
 
 def _row_offsets(interval_ms: int) -> tuple[int, ...]:

@@ -94,9 +94,9 @@ class SimulatedExchange:
         self._matching = MatchingEngine(markets=markets.values(), balances=balances, options=options.matching)
         self._feeds = {symbol: Feed(sources[symbol], every_tick=options.every_tick) for symbol in sorted(sources)}
         self._books: Books = NullBooks() if books is None else books
-        self._has_history = False
-        """An order was once accepted, or the books were there; before that there is nothing to keep."""
         self._has_run = False
+        self.kept_orders: int | None = None
+        """How many orders the books remember of an earlier life; None where there were no books."""
         self._start_ms = self._open_books()
         self._untold: set[str] = set()
         self._is_settling = False
@@ -303,7 +303,6 @@ class SimulatedExchange:
 
     def _keep(self, symbol: str, reports: Sequence[OrderReport], at_ms: int) -> None:
         """A request changed the orders: keep it, then tell of it."""
-        self._has_history = True
         self._feeds[symbol].search_again()
         self._save(at_ms, symbol)
         self._report(reports, at_ms)
@@ -335,8 +334,7 @@ class SimulatedExchange:
             self._listener.on_price(symbol, price, self._last_at_ms[symbol])
 
     def _save(self, at_ms: int, symbol: str) -> None:
-        if self._has_history:
-            self._books.save(at_ms=at_ms, matching=self._matching, source=self._feeds[symbol].source)
+        self._books.save(at_ms=at_ms, matching=self._matching, source=self._feeds[symbol].source)
 
     def _report(self, reports: Sequence[OrderReport], at_ms: int) -> None:
         for report in reports:
@@ -368,7 +366,7 @@ class SimulatedExchange:
         kept = self._books.load()
         if kept is None:
             return min(source.start_ms for source in sources)
-        self._has_history = True
+        self.kept_orders = len(kept.used_ids)
         try:
             for source in sources:
                 state = kept.sources.get(source.symbol)

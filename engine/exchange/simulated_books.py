@@ -214,15 +214,21 @@ def open_books(folder: Path) -> DurableBooks:
 
 
 def _prepare(path: Path, connection: apsw.Connection) -> None:
-    for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = OFF"):
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    is_new = not connection.execute("SELECT count(*) FROM sqlite_schema").get
+    if not is_new:
+        _check(path, connection)
+    # Only now: it changes the file, and a foreign one must stay as it is.
+    for pragma in ("journal_mode = WAL", "synchronous = OFF"):
         connection.execute(f"PRAGMA {pragma}")
-    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
-    if not tables:
+    if is_new:
         with connection:
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {_VERSION}")
             connection.execute(_SCHEMA)
-        return
+
+
+def _check(path: Path, connection: apsw.Connection) -> None:
     application, version = connection.pragma("application_id"), connection.pragma("user_version")
     if (application, version) != (_APPLICATION_ID, _VERSION):
         raise SettingsInvalid(

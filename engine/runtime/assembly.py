@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -12,7 +13,7 @@ from engine.exchange.known_markets import known_tick, simulated_market
 from engine.exchange.matching import FillModel, MatchingOptions
 from engine.exchange.prices import PriceSource
 from engine.exchange.simulated import SimulatedExchange, SimulatedOptions
-from engine.exchange.simulated_books import NullBooks, open_books
+from engine.exchange.simulated_books import BOOKS_NAME, NullBooks, open_books
 from engine.exchange.synthetic import SyntheticSource
 from engine.model.errors import GridwrightError, SettingsInvalid
 from engine.model.market import Market
@@ -22,9 +23,9 @@ from engine.runtime.clock import RealClock, VirtualClock
 from engine.runtime.engine import Engine
 from engine.runtime.facts_codec import JournalIdentity
 from engine.runtime.journal import Journal, MemoryJournal
-from engine.runtime.journal_file import CommitWait, open_journal
+from engine.runtime.journal_file import JOURNAL_NAME, CommitWait, open_journal
 from engine.runtime.local_client import LocalClient
-from engine.runtime.state_dir import open_state_dir, set_aside
+from engine.runtime.state_dir import KEPT_NAMES, open_state_dir, set_aside
 from engine.settings import FillRule, JournalKind, MarketOverrides, Settings, Source
 
 SOCKET_NAME = "control.sock"
@@ -44,6 +45,9 @@ class World:
 def open_world(settings: Settings, *, fresh: bool) -> Iterator[World]:
     """Hold the state directory and open the simulated exchange in it; ``fresh`` sets the old aside.
 
+    A first start that is refused is set aside as well: the next one finds the directory as it was,
+    so a better configuration begins with its own market and account.
+
     Raises:
         SettingsInvalid: the state directory, the data or the books cannot be used.
     """
@@ -51,11 +55,18 @@ def open_world(settings: Settings, *, fresh: bool) -> Iterator[World]:
         folder = stack.enter_context(open_state_dir(settings.engine.state_dir))
         if fresh:
             set_aside(folder, at_ms=RealClock().now_ms())
+        if not any((folder / name).exists() for name in KEPT_NAMES):
+            stack.push(partial(_set_refused_aside, folder))
         clock = VirtualClock(start_ms=0, speed=settings.simulation.speed)
         exchange = _open_exchange(settings, folder, clock)
         stack.callback(exchange.close)
         clock.start_at(exchange.start_ms)
         yield World(settings=settings, folder=folder, clock=clock, exchange=exchange)
+
+
+def _set_refused_aside(folder: Path, _: object, error: BaseException | None, __: object) -> None:
+    if isinstance(error, SettingsInvalid):
+        set_aside(folder, at_ms=RealClock().now_ms())
 
 
 async def run_world(world: World, started: Callable[[Engine], Coroutine[None, None, None]]) -> None:
@@ -68,6 +79,7 @@ async def run_world(world: World, started: Callable[[Engine], Coroutine[None, No
     """
     async with AsyncExitStack() as stack:
         journal = await _open_journal(world, stack)
+        _check_same_life(world, journal)
         engine = Engine(world.settings, clock=world.clock, exchange=world.exchange, journal=journal)
         try:
             await _run_with_socket(engine, world.folder / SOCKET_NAME, started)
@@ -92,6 +104,21 @@ def _first(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+def _check_same_life(world: World, journal: Journal) -> None:
+    """An intent is in the journal before its order can be in the books, and the first price before both."""
+    records, orders = journal.head[0], world.exchange.kept_orders
+    if orders and not records:
+        lost, known = world.folder / JOURNAL_NAME, f"the {orders} orders that {BOOKS_NAME} knows"
+    elif records and orders is None:
+        lost, known = world.folder / BOOKS_NAME, f"the orders of the {records} records in {JOURNAL_NAME}"
+    else:
+        return
+    raise SettingsInvalid(
+        f"{lost}: expected {known}, found nothing; restore it from a copy, or start over with --fresh "
+        "(the old is kept aside)"
+    )
 
 
 async def _open_journal(world: World, stack: AsyncExitStack) -> Journal:

@@ -13,7 +13,7 @@ from engine.model.text import clean_text
 from engine.runtime.assembly import World, open_world, run_world
 from engine.runtime.clock import run_on
 from engine.runtime.engine import Engine
-from engine.settings import Settings
+from engine.settings import JournalKind, Settings
 from engine.status import status_from_snapshot
 
 _LOG = logging.getLogger("gridwright")
@@ -36,6 +36,8 @@ def run_headless(settings: Settings, *, until_end: bool, fresh: bool) -> int:
     run = _HeadlessRun(until_end=until_end)
     with open_world(settings, fresh=fresh) as world:
         run_on(world.clock, run.live, world)
+    is_kept = settings.simulation.journal is JournalKind.FILE
+    _LOG.info("closed; %s", f"the state is kept in {world.folder}" if is_kept else "nothing is kept")
     if until_end and run.last is not None:
         print(json.dumps(status_from_snapshot(run.last), indent=2))
     return 1 if run.is_halted else 0

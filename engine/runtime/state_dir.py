@@ -49,7 +49,8 @@ def open_state_dir(path: Path, *, free_bytes_min: int = FREE_BYTES_MIN) -> Itera
         _check_disk(folder, free_bytes_min)
         lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except (OSError, RuntimeError) as error:
-        raise SettingsInvalid(f"state_dir {path}: expected a directory to write in, found: {error}") from error
+        found = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else error
+        raise SettingsInvalid(f"state_dir {path}: expected a directory to write in, found: {found}") from error
     try:
         _hold(folder, lock)
         yield folder

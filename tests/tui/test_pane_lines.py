@@ -138,7 +138,7 @@ def test_the_profit_pane_adds_up_and_names_every_part() -> None:
         "residual               0  books balance",
         "inventory        0.03154  BTC ≈ 1,905.41",
         "dust          0.00000482  BTC",
-        "cash           −1,871.62  USDT",
+        "cash           −1,871.62  USDT paid out",
         "invested        4,000.00  USDT",
         "",
     ]

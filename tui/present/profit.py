@@ -52,9 +52,15 @@ def _holding_rows(grid: GridSnapshot) -> tuple[Line, ...]:
     return (
         _row("inventory", Piece(number(grid.inventory, places_of(grid.lot_size))), _note(base + worth)),
         _row("dust", Piece(exact(grid.dust)), _note(base)),
-        _row("cash", Piece(signed(grid.cash, places)), _note(quote)),
+        _row("cash", Piece(signed(grid.cash, places)), _note(quote + _way_of(grid.cash))),
         _row("invested", Piece(number(grid.invested, places)), _note(quote)),
     )
+
+
+def _way_of(cash: Decimal) -> str:
+    if cash == ZERO:
+        return ""
+    return " taken in" if cash > ZERO else " paid out"
 
 
 def _row(label: str, value: Piece, note: Piece) -> Line:

@@ -28,6 +28,8 @@ from tui.view import View
 
 _WIDTH_FOR_DATE = 110
 _WIDTH_FOR_SPARK = 116
+_WIDTH_FOR_FLOATING = 90
+"""Below it there is room for one of the two, and always for the same one: total less grid profit is floating."""
 _SPARK_WIDTH = 24
 _EXPLAINED_STATES = frozenset(
     (GridState.PAUSED, GridState.EXITS_ONLY, GridState.STOPPING, GridState.STOPPED, GridState.STARTING)
@@ -72,13 +74,16 @@ def summary_line(view: View, width: int) -> Line:
     places = quote_places(grid.tick_size)
     profit = grid.profit
     name = f" {clean_text(grid.name, _NAME_LIMIT)} {clean_text(grid.symbol, _NAME_LIMIT)} "
+    parts = (
+        labelled("floating", Piece(signed(profit.floating, places), result_tone(profit.floating))),
+        labelled("residual", residual_piece(grid)),
+    )
     groups: list[Line] = [
         (Piece(name, Tone.STRONG), GRID_SIGNS[grid.state].piece()),
         _price_group(view, grid),
         labelled("total", Piece(signed(profit.total, places), result_tone(profit.total))),
         labelled("grid", Piece(signed(profit.grid, places), result_tone(profit.grid))),
-        labelled("floating", Piece(signed(profit.floating, places), result_tone(profit.floating))),
-        labelled("residual", residual_piece(grid)),
+        *(reversed(parts) if width < _WIDTH_FOR_FLOATING else parts),
         labelled("cycles", Piece(f"{grid.cycles:,}")),
     ]
     if width >= _WIDTH_FOR_SPARK and len(view.prices) > 1:
