@@ -35,7 +35,7 @@ class Client(Protocol):
 def embed(settings: Settings, *, fresh: bool = False) -> "EmbeddedEngine":
     """Start an engine in this process, on its own thread with its own loop; returns once it trades.
 
-    An engine that takes longer than a few seconds to start is returned as it is: its
+    An engine that takes longer than most of a second to start is returned as it is: its
     snapshots say what it waits for.
 
     Raises:

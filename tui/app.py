@@ -188,7 +188,12 @@ def run_terminal(settings: Settings, *, fresh: bool) -> int:
     except SettingsInvalid as invalid:
         sys.stderr.write("".join(f"{problem}\n" for problem in invalid.problems))
         return EXIT_WRONG_USE
-    return anyio.run(show, client, settings.engine.on_exit)
+    code = anyio.run(show, client, settings.engine.on_exit)
+    if isinstance(client.failure, SettingsInvalid):
+        # It took longer to find than the first frame waited.
+        sys.stderr.write("".join(f"{problem}\n" for problem in client.failure.problems))
+        return EXIT_WRONG_USE
+    return code
 
 
 async def show(client: api.Client, on_exit: Disposal) -> int:

@@ -200,8 +200,9 @@ def open_books(folder: Path) -> DurableBooks:
     """
     path = folder / BOOKS_NAME
     try:
+        path.touch(mode=0o600)
         connection = apsw.Connection(str(path))
-    except apsw.Error as error:
+    except (apsw.Error, OSError) as error:
         raise _damaged(path, error) from error
     try:
         _prepare(path, connection)

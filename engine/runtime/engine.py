@@ -244,12 +244,18 @@ class Engine:
         self.roster.report_in(_EXCHANGE, self.exchange.name)
         await parts.start(self._executor.run)
         self.roster.report_in(_ORDERS, "ready")
+        problems: list[str] = []
         for spec in self.settings.grids:
             books = books_by_name.get(spec.name)
-            if books is None:
-                books = await opener.open(spec, anchor=await self._first_price(spec.symbol))
+            try:
+                books = books or await opener.open(spec, anchor=await self._first_price(spec.symbol))
+            except SettingsInvalid as error:
+                problems.extend(error.problems)
+                continue
             await self._ask_about_live_orders(self._make_coordinator(opener, books))
             self.roster.report_in(f"grid {spec.name}", f"{len(books.slots)} slots")
+        if problems:
+            raise SettingsInvalid(*problems)
         await self.roster.wait_complete()
         for coordinator in self.coordinators.values():
             await coordinator.start()
