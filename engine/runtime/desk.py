@@ -60,10 +60,14 @@ class CommandDesk:
     async def serve(self, do: Callable[[Command, str], Awaitable[CommandDone]]) -> None:
         """Do what is posted until cancelled, each through ``do``."""
         async for command, done, by in self._posted:
+            is_awaited = done.set_running_or_notify_cancel()
             try:
-                done.set_result(await do(command, by))
+                result = await do(command, by)
+                if is_awaited:
+                    done.set_result(result)
             except GridwrightError as error:
-                done.set_exception(error)
+                if is_awaited:
+                    done.set_exception(error)
 
     def close(self) -> None:
         """Take no more commands."""

@@ -94,6 +94,8 @@ class EmbeddedEngine:
         result: Future[T] = Future()
 
         def run() -> None:
+            if not result.set_running_or_notify_cancel():
+                return  # whoever asked has left
             try:
                 result.set_result(function(engine))
             except GridwrightError as error:
