@@ -116,8 +116,10 @@ class GridCoordinator:
             await self._wake.wait()
             self._wake = anyio.Event()
             self._is_working = True
-            await self.step()
-            self._is_working = False
+            try:
+                await self.step()
+            finally:
+                self._is_working = False
 
     async def step(self) -> None:
         """Apply the reports that have arrived, and decide."""
@@ -194,15 +196,13 @@ class GridCoordinator:
         """Open again, after a pause or a stop."""
         only_from = (GridState.PAUSED, GridState.STOPPED)
         await self._change_state(GridState.RUNNING, None, "resumed by wish", by, only_from=only_from)
-        await self.decide()
+        await self._decide_afresh()
 
     async def stop(self, disposal: Disposal, by: str) -> None:
         """End the grid; done when its state is ``STOPPED``."""
         only_from = (GridState.RUNNING, GridState.PAUSED, GridState.EXITS_ONLY, GridState.STOPPING)
         await self._change_state(GridState.STOPPING, disposal, f"stopping: {disposal}", by, only_from=only_from)
-        if self.mark is not None:
-            self._decision_price = self.mark
-        await self.decide()
+        await self._decide_afresh()
 
     async def freeze(self, index: int, by: str) -> None:
         """Touch a slot no more."""
@@ -216,7 +216,7 @@ class GridCoordinator:
         if self._slot(index).freeze_reason is None:
             raise CommandRefused(f"slot {index} is not frozen")
         await self._transition(index, SlotThawed(slot=index, by=by))
-        await self.decide()
+        await self._decide_afresh()
 
     async def start(self) -> None:
         """Go from starting to running, once everything that was open has been asked for."""
@@ -271,6 +271,12 @@ class GridCoordinator:
                 decision = self._decision_of_unacknowledged.pop(order_before.client_order_id, self._decisions)
                 is_overtaken = decision != self._decisions
         return is_overtaken or bool(change.bookings) or type(before.state) is not type(change.slot.state)
+
+    async def _decide_afresh(self) -> None:
+        """Decide at the newest price; the last one that led to a decision may be a whole band away."""
+        if self.mark is not None:
+            self._decision_price = self.mark
+        await self.decide()
 
     def _decide_soon(self) -> None:
         self._is_decision_due = True

@@ -45,8 +45,11 @@ class CommandDesk:
                 await self._grid(command.grid).thaw(command.slot, by)
                 return CommandDone(message=f"{command.grid}: slot {command.slot} trades again")
             case Stop():
-                await self._grid(command.grid).stop(command.disposal, by)
-                return CommandDone(message=f"{command.grid}: stopping, {_IN_WORDS[command.disposal]}")
+                grid = self._grid(command.grid)
+                await grid.stop(command.disposal, by)
+                frozen = sum(slot.freeze_reason is not None for slot in grid.books.slots)
+                rest = f"; frozen slots are left as they are: {frozen}" if frozen else ""
+                return CommandDone(message=f"{command.grid}: stopping, {_IN_WORDS[command.disposal]}{rest}")
             case SetSpeed():
                 return self._set_speed(command.speed)
 

@@ -6,7 +6,9 @@ trades is cancelled, the state and the reason stay visible, and nothing pretends
 """
 
 from concurrent.futures import Future
+from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
@@ -26,13 +28,13 @@ from engine.model.errors import (
 )
 from engine.model.grid import Disposal, GridState
 from engine.model.ids import key_from_client_order_id
-from engine.model.order import OrderReport, OrderRequest
+from engine.model.order import Leg, OrderReport, OrderRequest
 from engine.model.snapshot import Connection, EngineSnapshot, EngineState, EventLevel
 from engine.runtime.clock import RealClock, VirtualClock
 from engine.runtime.coordinator import GridCoordinator
 from engine.runtime.desk import CommandDesk
 from engine.runtime.engine_view import EngineViewer
-from engine.runtime.executor import OrderExecutor
+from engine.runtime.executor import NEVER_ARRIVED, OrderExecutor
 from engine.runtime.health import Roster
 from engine.runtime.journal import Journal
 from engine.runtime.journal_gate import JournalGate
@@ -71,7 +73,12 @@ class Engine:
         self._journal = journal
         self._gate = JournalGate(journal, self.story)
         self._executor = OrderExecutor(
-            exchange, clock=clock, budget=RateBudget(clock), report=self.on_report, note=self._warn
+            exchange,
+            clock=clock,
+            budget=RateBudget(clock),
+            report=self.on_report,
+            is_wanted=self._is_wanted,
+            note=self._warn,
         )
         self._viewer = EngineViewer(self)
         self._by_number: dict[int, GridCoordinator] = {}
@@ -91,14 +98,23 @@ class Engine:
         """The engine as it is now."""
         self._balances_wanted.set()
         if self.state is EngineState.RUNNING:
-            self.exchange.tell_prices()
+            self._let_tell_prices()
         return self._viewer.snapshot()
+
+    def _let_tell_prices(self) -> None:
+        try:
+            self.exchange.tell_prices()
+        except Exception as error:  # noqa: BLE001 - whatever breaks while somebody looks broke in the engine
+            self._halt(error)
+            self._trading.cancel()
 
     async def command(self, command: Command, *, by: str) -> CommandDone:
         """Do what an operator asks, even if nobody stays to hear. Raises ``CommandRefused``; ``EngineStopped`` when
         doing it halted the engine."""
-        if self.state is EngineState.HALTED and not isinstance(command, SetSpeed):
-            raise CommandRefused(f"the engine is halted: {self.state_reason}")
+        if self.state is not EngineState.RUNNING and not isinstance(command, SetSpeed):
+            missing = "; ".join(self.roster.missing())
+            why = f"waiting for {missing}" if self.state is EngineState.STARTING and missing else self.state_reason
+            raise CommandRefused(f"the engine is {self.state}: {why}")
         try:
             with anyio.CancelScope(shield=True):
                 done = await self._desk.do(command, by)
@@ -188,8 +204,8 @@ class Engine:
 
     async def wait_quiet(self) -> None:
         """Wait until nothing is on its way: no request in flight, no report unread; the balances are of then."""
-        while True:
-            while self._is_busy():  # noqa: ASYNC110 - rare
+        while self.state is EngineState.RUNNING:
+            while self._is_busy() and self.state is EngineState.RUNNING:  # noqa: ASYNC110 - rare
                 await anyio.sleep(0.01)
             changes = [grid.changes for grid in self.coordinators.values()]
             # Asking takes longer than a report that is already on its way.
@@ -289,13 +305,19 @@ class Engine:
         reports: list[OrderReport] = []
         now_ms = self.clock.now_ms()
 
-        async def ask(request: OrderRequest) -> None:
+        async def ask(request: OrderRequest, *, was_seen: bool) -> None:
             # It may have been sent up to the moment in which the engine before this one ended.
-            reports.append(await self._executor.resolve(request, sent_until_ms=now_ms))
+            report = await self._executor.resolve(request, sent_until_ms=now_ms)
+            if was_seen and report.reason == NEVER_ARRIVED:
+                raise InvariantBroken(
+                    f"order {request.client_order_id} was on the exchange, which now does not know it: "
+                    f"restore the account this journal belongs to, or start over with --fresh"
+                )
+            reports.append(report)
 
         async with anyio.create_task_group() as asking:
-            for request in coordinator.manager.live_requests():
-                asking.start_soon(ask, request)
+            for request, was_seen in coordinator.manager.live_requests():
+                asking.start_soon(partial(ask, request, was_seen=was_seen))
         if reports:
             await coordinator.apply_reports(reports)
 
@@ -330,10 +352,29 @@ class Engine:
         running = (GridState.RUNNING, GridState.PAUSED, GridState.EXITS_ONLY, GridState.STOPPING)
         leaving = [grid for grid in self.coordinators.values() if grid.books.state in running]
         for coordinator in leaving:
-            await coordinator.stop(disposal, by="exit")
+            # A grid that has just ended by itself needs no more.
+            with suppress(CommandRefused):
+                await coordinator.stop(disposal, by="exit")
         with anyio.move_on_after(CLOSE_SECONDS_MAX):
             while any(grid.books.state is not GridState.STOPPED for grid in leaving):  # noqa: ASYNC110 - once
                 await anyio.sleep(0.05)
+        orders = sum(len(grid.books.slot_of_order) for grid in leaving if grid.books.state is not GridState.STOPPED)
+        if orders:
+            self._halt(InvariantBroken(f"asked to {disposal} at the end, {orders} orders are still on the exchange"))
+
+    def _is_wanted(self, request: OrderRequest) -> bool:
+        """Whether an order that has waited for its turn may still go out."""
+        key = key_from_client_order_id(request.client_order_id)
+        if key is None:
+            return False
+        state = self._by_number[key.grid].books.state
+        match key.leg:
+            case Leg.ENTRY:
+                return state is GridState.RUNNING
+            case Leg.EXIT:
+                return state in (GridState.RUNNING, GridState.PAUSED, GridState.EXITS_ONLY)
+            case Leg.FLATTEN:
+                return state is GridState.STOPPING
 
     def _halt(self, cause: BaseException) -> None:
         self.state = EngineState.HALTED

@@ -6,9 +6,10 @@ else is an unknown outcome: the order is asked for by client order id until it i
 and "not found" counts only once the request can no longer arrive.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypeVar
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
@@ -26,6 +27,7 @@ REQUEST_LIFE_SECONDS = 35.0
 """After this long a request can no longer reach the matching engine: receive window, clock error, margin."""
 _ASK_DELAYS_SECONDS = (0.5, 1.0, 2.0, 5.0)
 _TRIES_MAX = 8
+NEVER_ARRIVED = "the request never arrived"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,7 @@ class _Question:
     client_order_id: str
 
 
-_Job = OrderRequest | _Cancellation | _Question
+T = TypeVar("T")
 
 
 class OrderExecutor:
@@ -53,6 +55,7 @@ class OrderExecutor:
         clock: Clock,
         budget: RateBudget,
         report: Callable[[OrderReport], None],
+        is_wanted: Callable[[OrderRequest], bool],
         note: Callable[[str], None],
     ) -> None:
         self.in_flight: set[str] = set()
@@ -60,10 +63,12 @@ class OrderExecutor:
         self._clock = clock
         self._budget = budget
         self._report = report
+        self._is_wanted = is_wanted
         self._note = note
         self._asked: set[str] = set()
         self._jobs = 0
-        self._send, self._receive = anyio.create_memory_object_stream[_Job](QUEUE_MAX)
+        self._tasks: TaskGroup | None = None
+        self._send, self._receive = anyio.create_memory_object_stream[OrderRequest](QUEUE_MAX)
 
     def place(self, request: OrderRequest) -> None:
         """Send an order. Raises ``InvariantBroken`` if ``QUEUE_MAX`` jobs wait, which halts the engine."""
@@ -71,13 +76,13 @@ class OrderExecutor:
 
     def cancel(self, symbol: str, client_order_id: str) -> None:
         """Cancel an order."""
-        self._submit(_Cancellation(symbol=symbol, client_order_id=client_order_id))
+        self._spawn(self._cancel, _Cancellation(symbol=symbol, client_order_id=client_order_id))
 
     def ask(self, symbol: str, client_order_id: str) -> None:
         """Fetch an order with all of its fills; once, however often it is asked for while that lasts."""
         if client_order_id not in self._asked:
             self._asked.add(client_order_id)
-            self._submit(_Question(symbol=symbol, client_order_id=client_order_id))
+            self._spawn(self._ask, _Question(symbol=symbol, client_order_id=client_order_id))
 
     @property
     def is_busy(self) -> bool:
@@ -87,6 +92,7 @@ class OrderExecutor:
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Work until cancelled."""
         async with self._send, self._receive, anyio.create_task_group() as tasks:
+            self._tasks = tasks
             for _ in range(WORKERS):
                 tasks.start_soon(self._work, self._receive, tasks)
             task_status.started()
@@ -104,32 +110,33 @@ class OrderExecutor:
                 return await self._fetch(request.symbol, request.client_order_id)
             except OrderNotFound:
                 if self._clock.now_ms() > sent_until_ms + REQUEST_LIFE_SECONDS * 1000:
-                    return self._report_of(request, OrderStatus.REJECTED, "the request never arrived")
+                    return self._report_of(request, OrderStatus.CANCELED, NEVER_ARRIVED)
             except OutcomeUnknown as error:
                 self._note(f"order {request.client_order_id} is still unknown: {error}")
             await anyio.sleep(next(delays, _ASK_DELAYS_SECONDS[-1]))
 
-    async def _work(self, jobs: MemoryObjectReceiveStream[_Job], tasks: TaskGroup) -> None:
-        """Place orders; what may have to wait for the exchange for long gets a task of its own, one an order."""
-        async for job in jobs:
-            match job:
-                case OrderRequest():
-                    if await self._place(job):
-                        self._jobs -= 1
-                    else:
-                        tasks.start_soon(self._resolve_unknown, job, self._clock.now_ms())
-                case _Cancellation():
-                    tasks.start_soon(self._cancel, job)
-                case _Question():
-                    tasks.start_soon(self._ask, job)
+    async def _work(self, requests: MemoryObjectReceiveStream[OrderRequest], tasks: TaskGroup) -> None:
+        """Place orders; one that has to be asked for is asked for beside, in a task of its own."""
+        async for request in requests:
+            if await self._place(request):
+                self._jobs -= 1
+            else:
+                tasks.start_soon(self._resolve_unknown, request, self._clock.now_ms())
 
     async def _resolve_unknown(self, request: OrderRequest, sent_until_ms: int) -> None:
         self._report(await self.resolve(request, sent_until_ms=sent_until_ms))
         self._jobs -= 1
 
-    def _submit(self, job: _Job) -> None:
+    def _spawn(self, function: Callable[[T], Coroutine[None, None, None]], job: T) -> None:
+        """Cancellations and questions wait for no placement: at most one of each runs for a live order."""
+        if self._tasks is None:
+            raise InvariantBroken("the executor was asked to act before it ran")
+        self._jobs += 1
+        self._tasks.start_soon(function, job)
+
+    def _submit(self, request: OrderRequest) -> None:
         try:
-            self._send.send_nowait(job)
+            self._send.send_nowait(request)
         except anyio.WouldBlock:
             raise InvariantBroken(f"expected at most {QUEUE_MAX} requests waiting to be sent, one more came") from None
         self._jobs += 1
@@ -147,6 +154,8 @@ class OrderExecutor:
     async def _placed(self, request: OrderRequest) -> OrderReport:
         for _ in range(_TRIES_MAX):
             await self._budget.spend_order()
+            if not self._is_wanted(request):
+                return self._report_of(request, OrderStatus.CANCELED, "not sent: the grid no longer wants it")
             try:
                 return await self._exchange.place(request)
             except Transient as error:
@@ -157,7 +166,7 @@ class OrderExecutor:
                 return self._report_of(request, OrderStatus.REJECTED, str(error))
             except OutcomeUnknown as error:
                 return self._report_of(request, OrderStatus.UNKNOWN, str(error))
-        return self._report_of(request, OrderStatus.REJECTED, f"not taken after {_TRIES_MAX} tries")
+        return self._report_of(request, OrderStatus.CANCELED, f"not taken after {_TRIES_MAX} tries")
 
     async def _cancel(self, job: _Cancellation) -> None:
         """Cancel until the exchange says that the order is closed, whatever became of it."""

@@ -47,7 +47,12 @@ class _HeadlessRun:
     def __init__(self, *, until_end: bool) -> None:
         self._until_end = until_end
         self.last: EngineSnapshot | None = None
-        self.is_halted = False
+        self._engine: Engine | None = None
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether the engine ended otherwise than it was asked to."""
+        return self._engine is not None and self._engine.state is EngineState.HALTED
 
     async def live(self, world: World) -> None:
         await run_world(world, self._watch)
@@ -57,7 +62,7 @@ class _HeadlessRun:
         try:
             await self._until_told(engine)
         finally:
-            self.is_halted = engine.state is EngineState.HALTED
+            self._engine = engine
             engine.close()
 
     async def _until_told(self, engine: Engine) -> None:

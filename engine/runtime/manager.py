@@ -16,7 +16,7 @@ from engine.model.actions import Action, CancelOrder, PlaceOrder, SetAside
 from engine.model.events import CancelRequested, Fact, LotSetAside, OrderIntended
 from engine.model.ids import OrderKey, client_order_id_from_key
 from engine.model.money import ZERO, text_from_decimal
-from engine.model.order import Order, OrderRequest, Side
+from engine.model.order import TERMINAL_STATUSES, Order, OrderRequest, OrderStatus, Side
 from engine.model.slot import order_of
 from engine.model.snapshot import BlockView
 from engine.runtime.locks import GridLocks, SlotHold
@@ -102,11 +102,11 @@ class SlotManager:
                 bound += order.price * (order.amount - order.filled)
         return self.funds.quote + books.ledger.cash + books.ledger.adopted - bound
 
-    def live_requests(self) -> list[OrderRequest]:
-        """The orders that may be live on the exchange, as they were sent."""
+    def live_requests(self) -> list[tuple[OrderRequest, bool]]:
+        """The orders that may be live on the exchange, as they were sent, and whether it ever acknowledged them."""
         symbol = self.books.spec.symbol
         orders = (order_of(slot) for slot in self.books.live_slots())
-        return [_request_of(order, symbol) for order in orders if order is not None]
+        return [(_request_of(order, symbol), order.status in _SEEN) for order in orders if order is not None]
 
     @property
     def is_wound_down(self) -> bool:
@@ -168,6 +168,9 @@ def _request_of(order: Order, symbol: str) -> OrderRequest:
         amount=order.amount,
         post_only=order.post_only,
     )
+
+
+_SEEN = frozenset((OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)) | TERMINAL_STATUSES
 
 
 def _is_purchase(action: Action) -> bool:

@@ -133,8 +133,8 @@ async def test_cancelling_and_setting_aside_are_reserved_as_facts_too() -> None:
 async def test_live_requests_are_the_orders_as_they_were_sent() -> None:
     manager = a_manager()
     await reserve(manager, an_entry(5), an_entry(2))
-    requests = [(request.client_order_id, request.price) for request in manager.live_requests()]
-    assert requests == [(an_id(2), D(120)), (an_id(5), D(150))]
+    requests = [(request.client_order_id, request.price, seen) for request, seen in manager.live_requests()]
+    assert requests == [(an_id(2), D(120), False), (an_id(5), D(150), False)]
 
 
 def test_the_lots_of_a_new_grid_are_empty_and_it_is_wound_down() -> None:

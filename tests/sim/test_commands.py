@@ -15,6 +15,7 @@ from engine.model.grid import Disposal, GridState, InitialPurchase
 from engine.model.market import Market
 from engine.model.order import Side
 from engine.model.slot import Empty, Entering, Exiting, Holding, lot_of
+from engine.model.snapshot import EngineState
 from engine.runtime.engine import Engine
 from tests.builders import SYMBOL, Number, a_market, a_spec
 from tests.sim.engine_builders import QUOTE_FEES, Bench, a_path, assert_balanced, until_quiet
@@ -207,3 +208,36 @@ def test_leaving_disposes_of_every_grid_as_configured_before_the_engine_has_clos
     assert (books.state, resting(bench)) == (GridState.STOPPED, [])
     assert bench.balance("BTC") == (0 if on_exit is Disposal.FLATTEN else 1)
     assert_balanced(bench, engine)
+
+
+def test_what_still_waits_to_be_sent_when_a_grid_is_paused_is_not_sent() -> None:
+    """Ninety entries and a rate budget of 45 in ten seconds: half of them wait when the pause comes."""
+    spec = a_spec(name="main", lower=D(100), upper=D(190), slots=90, size=D("0.1"), window=90)
+    bench = Bench(a_path(189, 189, 189, 189, 189), grids=(spec,))
+
+    async def scene(engine: Engine) -> None:
+        await anyio.sleep(2)
+        before = len(bench.exchange.placed)
+        assert 0 < before < 90
+        await send(engine, Pause(grid="main"))
+        await minute(2)
+        assert len(bench.exchange.placed) == before
+        assert resting(bench) == []
+
+    assert_balanced(bench, bench.run(scene))
+
+
+def test_commands_wait_until_every_part_has_reported_in() -> None:
+    bench = Bench(a_path(155, 155, 155))
+
+    async def scene(engine: Engine) -> None:
+        await minute(1)
+
+    engine = bench.run(scene)
+    engine.state = EngineState.STARTING
+
+    async def early() -> None:
+        with pytest.raises(CommandRefused, match="the engine is starting"):
+            await engine.command(Pause(grid="main"), by="test")
+
+    anyio.run(early)
