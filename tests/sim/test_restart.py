@@ -179,3 +179,38 @@ def test_an_engine_killed_ten_times_at_random_goes_on_with_exact_books_and_no_or
     assert len(ids) == len(set(ids)) > 50
     reasons = {fact.report.reason for fact in facts if isinstance(fact, OrderReported)}
     assert [reason for reason in reasons if "duplicate" in reason] == []
+
+
+def test_cancellations_that_were_wanted_but_never_sent_are_sent_by_the_next_engine(tmp_path: Path) -> None:
+    """The engine ends in the instant in which a pause has been journalled."""
+
+    async def pause_and_end(engine: Engine) -> None:
+        await anyio.sleep(100)
+        await engine.command(Pause(grid="main"), by="test")
+
+    async def a_while(engine: Engine) -> None:
+        await anyio.sleep(20)
+
+    first, _ = live_on_disk(tmp_path, pause_and_end)
+    assert any(report.side == "buy" for report in first.exchange.matching.open_orders("BTC/USDT"))
+    second, engine = live_on_disk(tmp_path, a_while)
+    assert engine.coordinators["main"].books.state is GridState.PAUSED
+    assert [report.side for report in second.exchange.matching.open_orders("BTC/USDT") if report.side == "buy"] == []
+
+
+def test_an_order_that_the_exchange_had_shown_and_now_does_not_know_is_a_halt_and_no_guess(tmp_path: Path) -> None:
+    """Another account, or an older copy of it: nothing is traded on such books."""
+
+    async def trade(engine: Engine) -> None:
+        await anyio.sleep(100)
+
+    async def start(engine: Engine) -> None:
+        await engine.wait_started()
+
+    live_on_disk(tmp_path, trade)
+    for file in tmp_path.glob("exchange.db*"):
+        file.unlink()
+    second, engine = live_on_disk(tmp_path, start)
+    assert engine.state is EngineState.HALTED
+    assert "was on the exchange, which now does not know it" in engine.state_reason
+    assert second.exchange.placed == {}

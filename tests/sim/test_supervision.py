@@ -155,3 +155,16 @@ def test_a_command_whose_sender_has_gone_is_done_all_the_same() -> None:
     assert grid.books.state is GridState.RUNNING
     assert len(bench.exchange.open_ids("BTC/USDT")) == 3
     assert_balanced(bench, engine)
+
+
+def test_waiting_for_quiet_ends_when_the_engine_halts() -> None:
+    """Else a replay that halts on its last fill would never end."""
+    bench = Bench(a_path(155, 145, 135))
+
+    async def scene(engine: Engine) -> None:
+        await engine.wait_over()
+        engine.coordinators["main"].on_report(object())  # type: ignore[arg-type]
+        await engine.wait_quiet()
+
+    engine = bench.run(scene)
+    assert engine.state is EngineState.HALTED
