@@ -1,9 +1,15 @@
 """Start-up in wall time: what a person waits for, against an interpreter that does nothing."""
 
+import fcntl
+import os
+import pty
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -14,6 +20,7 @@ from benchmarks.worlds import GRID
 
 TOP = Path(__file__).resolve().parents[1]
 RUNS = 5
+FIRST_SCREEN_MS_MAX = 1_500
 _AGAINST = "python -c pass"
 _SIMULATION = """
 [simulation]
@@ -21,6 +28,7 @@ source = "synthetic"
 speed = 60
 """
 _TRADES = "running: started"
+_DASHBOARD = b"SIMULATION"
 
 
 def measure() -> Iterator[Row]:
@@ -30,11 +38,13 @@ def measure() -> Iterator[Row]:
     yield _row("gridwright --version", _milliseconds("-m", "tui.main", "--version"), nothing)
     headless = 1000 * median(_seconds_until_trading() for _ in range(RUNS))
     yield _row("gridwright run --headless, until its grid runs", headless, nothing)
+    painted = 1000 * median(_seconds_until_painted() for _ in range(RUNS))
+    yield _row("gridwright on a pty, until its first screen", painted, nothing, target=FIRST_SCREEN_MS_MAX)
     yield Row(what="yardstick: python -c pass", value=nothing, unit=Unit.MILLISECONDS)
 
 
-def _row(what: str, value: float, nothing: float) -> Row:
-    return Row(what=what, value=value, unit=Unit.MILLISECONDS, yardstick=nothing, against=_AGAINST)
+def _row(what: str, value: float, nothing: float, *, target: float | None = None) -> Row:
+    return Row(what=what, value=value, unit=Unit.MILLISECONDS, yardstick=nothing, against=_AGAINST, target=target)
 
 
 def _milliseconds(*arguments: str) -> float:
@@ -67,3 +77,24 @@ def _seconds_until_told(command: Sequence[str]) -> float:
     if told is None:
         raise AssertionError(f"the engine ended before its grid ran: {rest}")
     return told - start
+
+
+def _seconds_until_painted() -> float:
+    """From the command to the first bytes of the dashboard on the terminal."""
+    with tempfile.TemporaryDirectory() as name:
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        command = [sys.executable, "-m", "tui.main", "--state-dir", str(Path(name) / "state")]
+        start = perf_counter()
+        with subprocess.Popen(command, cwd=TOP, stdin=slave, stdout=slave, stderr=slave) as process:
+            os.close(slave)
+            seen = b""
+            while _DASHBOARD not in seen:
+                seen += os.read(master, 65_536)
+            painted = perf_counter() - start
+            process.terminate()
+            with suppress(OSError):  # the other end is closed: the terminal has ended
+                while os.read(master, 65_536):
+                    pass
+        os.close(master)
+    return painted

@@ -79,7 +79,7 @@ class SlotManager:
                         continue
                     money -= cost
                     intent = self._intent(action, price_seen)
-                    requests.append(self._request(intent))
+                    requests.append(_request_of(intent, self.books.spec.symbol))
                     fact: Fact = intent
                 case CancelOrder():
                     fact = CancelRequested(
@@ -148,18 +148,8 @@ class SlotManager:
             reason=action.reason,
         )
 
-    def _request(self, intent: OrderIntended) -> OrderRequest:
-        return OrderRequest(
-            client_order_id=intent.client_order_id,
-            symbol=self.books.spec.symbol,
-            side=intent.side,
-            price=intent.price,
-            amount=intent.amount,
-            post_only=intent.post_only,
-        )
 
-
-def _request_of(order: Order, symbol: str) -> OrderRequest:
+def _request_of(order: Order | OrderIntended, symbol: str) -> OrderRequest:
     return OrderRequest(
         client_order_id=order.client_order_id,
         symbol=symbol,

@@ -14,7 +14,7 @@ from engine.model.errors import InvariantBroken
 from engine.model.events import Fact, OrderIntended, OrderReported
 from engine.model.money import ZERO
 from engine.model.order import OrderReport, OrderRequest, OrderStatus
-from engine.model.slot import Entering, Exiting
+from engine.model.slot import Empty, Entering, Exiting
 from engine.runtime import coordinator as coordinators
 from engine.runtime.clock import VirtualClock
 from engine.runtime.coordinator import GridCoordinator
@@ -191,3 +191,16 @@ async def test_thousands_of_waiting_reports_are_booked_in_batches_each_once() ->
     assert len(reported) == 3
     assert desk.grid.books.ledger.base == 2
     assert desk.state_of(5) is Exiting
+
+
+async def test_a_slot_whose_lot_became_dust_enters_again_without_waiting_for_a_price() -> None:
+    """Its entry is cancelled after a fill that is too small to sell."""
+    desk = Desk()
+    await desk.see("155")
+    await desk.hear(opened(5))
+    crumb = a_fill("t5", price=150, amount="0.00002")
+    await desk.hear(a_report(an_intent(5), OrderStatus.CANCELED, crumb, filled="0.00002", at_ms=2))
+    assert "journal LotSetAside" in desk.done
+    assert desk.state_of(5) is Empty
+    await desk.grid.step()
+    assert desk.state_of(5) is Entering

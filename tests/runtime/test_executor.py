@@ -79,7 +79,7 @@ def test_a_lost_request_is_asked_for_until_it_can_no_longer_arrive_and_then_the_
         for record in bench.records()
         if isinstance(record.fact, OrderReported) and record.fact.report.client_order_id == FIRST_OF_SLOT_5
     )
-    assert rejected - unknown > REQUEST_LIFE_SECONDS * 1_000
+    assert rejected - unknown > REQUEST_LIFE_SECONDS * 1_000 > 30_000, "a receive window and its margin"
     assert bench.exchange.placed[FIRST_OF_SLOT_5] == 0
     assert bench.exchange.open_order(SECOND_OF_SLOT_5).price == 150
     assert_balanced(bench, engine)
