@@ -6,7 +6,7 @@ from engine.model.money import ZERO
 from engine.model.snapshot import GridSnapshot
 from engine.model.text import clean_text
 from tui.present.chart import area
-from tui.present.numbers import exact, number, percent, places_of, quote_places, signed
+from tui.present.numbers import exact, number, percent, places_of, plural, quote_places, signed
 from tui.present.pieces import BLANK, Line, Piece, Tone, cut_line, fit_left, fit_right, spread
 from tui.present.status import residual_piece
 from tui.present.words import result_tone
@@ -36,7 +36,7 @@ def _result_rows(grid: GridSnapshot) -> tuple[Line, ...]:
     fees = [Piece(_fee(amount, currency, grid), Tone.DIM) for currency, amount in profit.fees_by_currency]
     return (
         _row("total", _result(profit.total, places), Piece(earned, result_tone(profit.total))),
-        _row("grid profit", _result(profit.grid, places), _note(f"{grid.cycles:,} cycles")),
+        _row("grid profit", _result(profit.grid, places), _note(plural(grid.cycles, "cycle"))),
         _row("floating", _result(profit.floating, places), _note("at the price")),
         _row("fees", Piece(number(profit.fees, places)), fees[0] if fees else _note("none paid")),
         *(_row("", Piece(""), fee) for fee in fees[1:]),
