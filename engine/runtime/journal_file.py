@@ -220,6 +220,8 @@ class FileJournal:
             end = _CLOSED
         except (apsw.Error, OSError) as error:
             end = f"it cannot be written: {error}. {_REMEDY}"
+        except Exception as error:  # noqa: BLE001 - whatever ends this thread, those who wait must be told
+            end = f"its writer ended unexpectedly: {type(error).__name__}: {error}"
         finally:
             self._post(_Outcome(end=end))
 

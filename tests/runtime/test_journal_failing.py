@@ -145,7 +145,6 @@ def test_kill_9_under_load_loses_no_acknowledged_record(tmp_path: Path) -> None:
 
 
 @both_waits
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_whatever_ends_the_writer_those_who_wait_are_told(wait: CommitWait, tmp_path: Path) -> None:
     """A time that no database can hold stands for a bug of ours in the writer."""
     async with open_journal(tmp_path, IDENTITY, wait=wait) as journal:
