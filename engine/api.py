@@ -5,6 +5,7 @@ engine never waits for a client: snapshots are built when asked for, from immuta
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -30,6 +31,27 @@ class Client(Protocol):
 
     async def close(self) -> None:
         """Leave. An embedded engine is closed in order (``on_exit``); a remote one goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryFrame:
+    """A past run right after one record of its journal: the engine as it was, and the event with its reason."""
+
+    sequence: int
+    last_sequence: int
+    event: EngineEvent
+    snapshot: EngineSnapshot
+
+
+class History(Protocol):
+    """A journal to step back and forth through; it changes nothing."""
+
+    @property
+    def last_sequence(self) -> int:
+        """The last record; the first is 1, and 0 means that the journal is empty."""
+
+    def frame(self, sequence: int) -> HistoryFrame:
+        """The engine right after this record. Raises ``ValueError`` outside of 1 to ``last_sequence``."""
 
 
 def embed(settings: Settings, *, fresh: bool = False) -> "EmbeddedEngine":

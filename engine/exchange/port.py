@@ -14,7 +14,7 @@ from anyio.abc import TaskStatus
 
 from engine.model.actions import QuietBand
 from engine.model.market import Market
-from engine.model.order import OrderReport, OrderRequest
+from engine.model.order import OrderReport, OrderRequest, OwnFill
 from engine.model.snapshot import Connection
 
 
@@ -69,6 +69,9 @@ class Exchange(Protocol):
 
     async def fetch_open_orders(self, symbol: str) -> Sequence[OrderReport]:
         """All open orders of the account on a symbol, foreign ones too, each with all of its fills."""
+
+    async def fetch_fills(self, symbol: str, since_ms: int) -> Sequence[OwnFill]:
+        """The account's executions on a symbol at or after ``since_ms`` of the exchange's clock, oldest first."""
 
     def tell_prices(self) -> None:
         """Tell the newest price of every market now, quiet or not: somebody is looking."""

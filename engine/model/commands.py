@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from engine.model.grid import Disposal
+from engine.model.reconcile import Resolution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,23 @@ class SetSpeed:
     speed: float
 
 
-Command = Pause | Resume | Freeze | Thaw | Stop | SetSpeed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconcile:
+    """Compare the books with the exchange now."""
+
+    grid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolve:
+    """Answer an open question of a grid."""
+
+    grid: str
+    name: str
+    resolution: Resolution
+
+
+Command = Pause | Resume | Freeze | Thaw | Stop | SetSpeed | Reconcile | Resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from engine.model.grid import Disposal, GridSpec, GridState, Lattice
 from engine.model.market import Market
 from engine.model.order import Leg, OrderReport, Side
+from engine.model.reconcile import Discrepancy, Resolution
 from engine.model.slot import Lot
 
 
@@ -94,6 +95,64 @@ class GridStateChanged:
     by: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscrepancyFound:
+    """The books and the exchange differ. ``name`` is unique in its grid; ``asks`` while a person has to choose."""
+
+    name: str
+    discrepancy: Discrepancy
+    asks: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscrepancyResolved:
+    """What was decided about a discrepancy; the facts that do it follow."""
+
+    name: str
+    resolution: Resolution
+    outcome: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LotCorrected:
+    """Base that the account no longer has was taken out of a slot, or out of the dust where ``slot`` is None."""
+
+    slot: int | None
+    lot: Lot
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldingNoted:
+    """``beside`` is base on the account that is in no lot of any grid, and not ours to touch."""
+
+    beside: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketAdopted:
+    """The exchange's rules of the market have changed, and the lattice fits them still."""
+
+    market: Market
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowChanged:
+    """The configuration asks for another window than before."""
+
+    window: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionNarrowed:
+    """The decision whose facts follow left these slots out, since each was between its reading and its
+    transition; ``unsettled`` are the sequences of facts that were durable but not yet applied."""
+
+    left_out: tuple[int, ...]
+    unsettled: tuple[int, ...]
+
+
 Fact = (
     GridOpened
     | OrderIntended
@@ -104,6 +163,13 @@ Fact = (
     | SlotFrozen
     | SlotThawed
     | GridStateChanged
+    | DiscrepancyFound
+    | DiscrepancyResolved
+    | LotCorrected
+    | HoldingNoted
+    | MarketAdopted
+    | WindowChanged
+    | DecisionNarrowed
 )
 
 

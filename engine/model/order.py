@@ -82,6 +82,16 @@ class OrderReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnFill:
+    """One execution of an order of the account, whoever placed it."""
+
+    client_order_id: str
+    symbol: str
+    side: Side
+    fill: Fill
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """Our view of one order; moves by ``core.orders`` only.
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from engine.model.grid import GridState
 from engine.model.order import OrderStatus, Side
+from engine.model.reconcile import Choice, DiscrepancyKind, Resolution, ViewRow
 
 
 class Mode(StrEnum):
@@ -95,6 +96,22 @@ class BlockView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionView:
+    """A discrepancy that waits for an answer; ``name`` is what the answer is addressed to."""
+
+    name: str
+    kind: DiscrepancyKind
+    slot: int | None
+    client_order_id: str
+    detail: str
+    rows: tuple[ViewRow, ...]
+    choices: tuple[Choice, ...]
+    proposed: Resolution
+    unanswered: str
+    asked_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GridSnapshot:
     """``price`` is None until the first one has arrived; ``invested`` is the quote the whole lattice can need."""
 
@@ -118,6 +135,8 @@ class GridSnapshot:
     dust: Decimal
     invested: Decimal
     cycles: int
+    questions: tuple[QuestionView, ...] = ()
+    foreign_orders: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,16 +16,23 @@ import msgspec.json
 from engine.model.errors import JournalFailed
 from engine.model.events import (
     CancelRequested,
+    DecisionNarrowed,
+    DiscrepancyFound,
+    DiscrepancyResolved,
     Fact,
     GridOpened,
     GridStateChanged,
+    HoldingNoted,
     LotAdopted,
+    LotCorrected,
     LotSetAside,
+    MarketAdopted,
     OrderIntended,
     OrderReported,
     Record,
     SlotFrozen,
     SlotThawed,
+    WindowChanged,
 )
 from engine.model.ids import INSTANCE_LENGTH
 
@@ -42,6 +49,13 @@ KIND_OF_FACT: dict[type[Fact], str] = {
     SlotFrozen: "slot_frozen",
     SlotThawed: "slot_thawed",
     GridStateChanged: "grid_state_changed",
+    DiscrepancyFound: "discrepancy_found",
+    DiscrepancyResolved: "discrepancy_resolved",
+    LotCorrected: "lot_corrected",
+    HoldingNoted: "holding_noted",
+    MarketAdopted: "market_adopted",
+    WindowChanged: "window_changed",
+    DecisionNarrowed: "decision_narrowed",
 }
 """The name of each fact in the journal; never changed, so that old journals stay readable."""
 
