@@ -5,12 +5,11 @@ engine never waits for a client: snapshots are built when asked for, from immuta
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from engine.model.commands import Command, CommandDone
-from engine.model.snapshot import EngineEvent, EngineSnapshot
+from engine.model.snapshot import EngineEvent, EngineSnapshot, HistoryFrame
 from engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,16 +32,6 @@ class Client(Protocol):
         """Leave. An embedded engine is closed in order (``on_exit``); a remote one goes on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryFrame:
-    """A past run right after one record of its journal: the engine as it was, and the event with its reason."""
-
-    sequence: int
-    last_sequence: int
-    event: EngineEvent
-    snapshot: EngineSnapshot
-
-
 class History(Protocol):
     """A journal to step back and forth through; it changes nothing."""
 
@@ -51,7 +40,19 @@ class History(Protocol):
         """The last record; the first is 1, and 0 means that the journal is empty."""
 
     def frame(self, sequence: int) -> HistoryFrame:
-        """The engine right after this record. Raises ``ValueError`` outside of 1 to ``last_sequence``."""
+        """The engine right after this record; may read from the disk.
+
+        Raises:
+            ValueError: there is no such record.
+            JournalFailed: the journal can no longer be read.
+        """
+
+    def events(self, sequence: int, limit: int = 200) -> Sequence[EngineEvent]:
+        """The records up to this one in words, oldest first, at most ``limit``. Raises as ``frame`` does."""
+
+    def sequence_at(self, at_ms: int) -> int:
+        """The last record that is not later than this time; the first where all are. Raises ``ValueError`` if
+        the journal is empty."""
 
 
 def embed(settings: Settings, *, fresh: bool = False) -> "EmbeddedEngine":
@@ -76,3 +77,18 @@ async def connect(socket: Path) -> Client:
     from engine.remote.client import connect as connect_socket
 
     return await connect_socket(socket)
+
+
+def open_history(settings: Settings) -> History:
+    """The journal of the configured state directory as it is now, to step through; an engine may be writing it.
+
+    Reads the whole journal, so it takes its time.
+
+    Raises:
+        JournalFailed: there is no journal, or it cannot be read.
+    """
+    # Imported here: a terminal reads a journal only when somebody steps back.
+    from engine.runtime.journal_file import JOURNAL_NAME
+    from engine.runtime.rewind import JournalHistory
+
+    return JournalHistory.open(settings.engine.state_dir / JOURNAL_NAME, settings)

@@ -18,6 +18,7 @@ from engine.model.snapshot import (
     GridSnapshot,
     OrderView,
     ProfitView,
+    QuestionView,
     SlotStateName,
     SlotView,
 )
@@ -129,7 +130,8 @@ def _grid(grid: GridSnapshot) -> dict[str, Any]:
         "dust": text_from_decimal(grid.dust),
         "invested": text_from_decimal(grid.invested),
         "cycles": grid.cycles,
-        "discrepancies": [],
+        "discrepancies": [_question(question) for question in grid.questions],
+        "foreign_orders": grid.foreign_orders,
     }
 
 
@@ -170,6 +172,26 @@ def _profit(profit: ProfitView) -> dict[str, Any]:
     }
 
 
+def _question(question: QuestionView) -> dict[str, Any]:
+    return {
+        "id": question.name,
+        "kind": question.kind.value,
+        "slot": question.slot,
+        "client_order_id": question.client_order_id or None,
+        "detail": question.detail,
+        "choices": [choice.resolution.value for choice in question.choices],
+        "proposed": question.proposed.value,
+        "unanswered": question.unanswered,
+        "since": time_text(question.asked_ms),
+        "effects": {choice.resolution.value: choice.effect for choice in question.choices},
+        "moves_money": [choice.resolution.value for choice in question.choices if choice.moves_money],
+        "views": [
+            {"name": row.name, "journal": row.journal, "memory": row.memory, "exchange": row.exchange}
+            for row in question.rows
+        ],
+    }
+
+
 def _text_or_none(value: Decimal | None) -> str | None:
     return None if value is None else text_from_decimal(value)
 
@@ -195,9 +217,31 @@ def _grid_lines(grid: GridSnapshot) -> list[str]:
         f"  profit    {money}",
         f"  holds     {holds}",
         *(f"  blocked   {block}" for block in blocks),
+        *_foreign_lines(grid.foreign_orders),
+        *(line for question in grid.questions for line in _question_lines(grid.name, question)),
         f"  slots     {len(grid.slots)}: {counts or 'none'}",
         *_table(_slots_around_price(grid)),
     ]
+
+
+def _foreign_lines(count: int) -> list[str]:
+    if count == 0:
+        return []
+    return [f"  foreign   {count} {'order' if count == 1 else 'orders'} on the account not ours, left alone"]
+
+
+def _question_lines(grid: str, question: QuestionView) -> list[str]:
+    name = clean_text(question.name, 64)
+    where = "" if question.slot is None else f" slot {question.slot}"
+    order = f" order {clean_text(question.client_order_id, 40)}" if question.client_order_id else ""
+    lines = [f"  question  {name}: {question.kind.value}{where}{order}, since {time_text(question.asked_ms)}"]
+    lines.append(f"            {clean_text(question.detail, 500)}")
+    for choice in question.choices:
+        proposed = " (proposed)" if choice.resolution is question.proposed else ""
+        lines.append(f"            {choice.resolution.value}{proposed}: {clean_text(choice.effect, 500)}")
+    lines.append(f"            without an answer: {clean_text(question.unanswered, 500)}")
+    answer = f"gridwright resolve {name} CHOICE --grid {clean_text(grid, 32)}"
+    return [*lines, f"            answer with: {answer}"]
 
 
 def _amount(value: Decimal) -> str:

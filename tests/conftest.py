@@ -1,13 +1,22 @@
 """What every test runs under: one event loop library, and Hypothesis profiles that differ only in effort.
 
 ``GRIDWRIGHT_HYPOTHESIS`` chooses the profile: ``dev`` is quick, ``gate`` always tries the same
-examples, ``hunt`` looks for what nobody has thought of.
+examples, ``hunt`` looks for what nobody has thought of. When all is done, the graph of the locks that were
+taken is looked at (``tests/house/lock_graph.py``).
 """
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from engine.runtime.locks import LockEdge
+from tests.house import lock_graph
+
+_EDGES = pytest.StashKey[set[LockEdge]]()
+_SPANS = pytest.StashKey[list[str]]()
+_PROBLEMS = pytest.StashKey[list[str]]()
 
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile("gate", max_examples=300, deadline=None, derandomize=True)
@@ -19,3 +28,40 @@ settings.load_profile(os.environ.get("GRIDWRIGHT_HYPOTHESIS", "gate"))
 def anyio_backend() -> str:
     """The engine and Textual run on asyncio, so the tests do."""
     return "asyncio"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What the workers of a run will have seen is collected here."""
+    config.stash[_EDGES], config.stash[_SPANS] = set(), []
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker has ended; one that crashed leaves nothing, and fails the session by itself."""
+    edges, spans = getattr(node, "workeroutput", {}).get(lock_graph.OUTPUT, ((), ()))
+    node.config.stash[_EDGES] |= {LockEdge(held=held, taken=taken, is_rising=rises) for held, taken, rises in edges}
+    node.config.stash[_SPANS] += spans
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail the session for what was wrong with its locks; a worker only tells what it saw."""
+    config = session.config
+    edges, spans = lock_graph.seen_here()
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[lock_graph.OUTPUT] = (edges, spans)
+        return
+    seen = config.stash[_EDGES] | {LockEdge(held=held, taken=taken, is_rising=rises) for held, taken, rises in edges}
+    roads = lock_graph.ROADS if lock_graph.is_whole(config) else frozenset()
+    found = lock_graph.problems(seen, [*config.stash[_SPANS], *spans], roads=roads)
+    config.stash[_PROBLEMS] = found
+    if found and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what failed the session beside its tests."""
+    found = config.stash.get(_PROBLEMS, [])
+    if found:
+        terminalreporter.section("lock graph", red=True)
+        for problem in found:
+            terminalreporter.line(problem)

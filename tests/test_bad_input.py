@@ -230,14 +230,40 @@ def made_noise(path: Path) -> None:
     path.write_bytes(random.Random(1).randbytes(9_000))
 
 
+def made_newer(path: Path) -> None:
+    """Its header says so; nothing else of it may be read."""
+    content = bytearray(path.read_bytes())
+    content[60:64] = (2).to_bytes(4)
+    path.write_bytes(content)
+
+
+def broken_at_its_end(path: Path) -> None:
+    """As if the last transaction had reached the disk in part."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE head SET sequence = sequence - 1")
+    connection.close()
+
+
 RESTORE = "Restore it from a copy, or start with --fresh, which sets it aside and begins a new journal."
 NEW_MARKET = "put it right, or start a new market with --fresh (the old is kept aside)"
 UNREADABLE = "the simulated exchange's books cannot be read: "
 DAMAGES: dict[str, tuple[str, Callable[[Path], None], int, tuple[str, ...]]] = {
-    "journal flipped": ("journal.db", flipped, 1, ("expected record ", " with hash ", RESTORE)),
-    "journal cut": ("journal.db", cut, 1, ("expected a readable journal, found: ", "malformed", RESTORE)),
-    "journal foreign": ("journal.db", made_foreign, 1, ("expected a journal of gridwright, found ", RESTORE)),
-    "journal noise": ("journal.db", made_noise, 1, ("an SQLite file, found 9000 bytes that are none", RESTORE)),
+    "journal flipped": ("journal.db", flipped, 2, ("expected record ", " with hash ", RESTORE)),
+    "journal cut": ("journal.db", cut, 2, ("expected a readable journal, found: ", "malformed", RESTORE)),
+    "journal foreign": ("journal.db", made_foreign, 2, ("expected a journal of gridwright, found ", RESTORE)),
+    "journal noise": ("journal.db", made_noise, 2, ("an SQLite file, found 9000 bytes that are none", RESTORE)),
+    "journal newer": (
+        "journal.db",
+        made_newer,
+        2,
+        ("journal format 1 or older, found 2: a newer gridwright", "--fresh"),
+    ),
+    "journal end broken": (
+        "journal.db",
+        broken_at_its_end,
+        2,
+        ("as the last one, found record ", "gridwright journal verify", "gridwright journal repair", RESTORE),
+    ),
     "exchange cut": ("exchange.db", cut, 2, (UNREADABLE, "malformed", NEW_MARKET)),
     "exchange foreign": ("exchange.db", made_foreign, 2, ("expected books of a simulated exchange", NEW_MARKET)),
     "exchange noise": ("exchange.db", made_noise, 2, (UNREADABLE, "file is not a database", NEW_MARKET)),

@@ -12,7 +12,7 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from engine.cli import main
-from engine.model.commands import Freeze, Pause, Resume, Stop, Thaw
+from engine.model.commands import Freeze, Pause, Reconcile, Resume, Stop, Thaw
 from engine.model.errors import CommandRefused, EngineStopped
 from engine.model.grid import Disposal
 from engine.remote.server import serve
@@ -124,6 +124,8 @@ def test_following_ends_with_the_engine(engine: FakeEngine, tmp_path: Path, caps
         (["stop", "--flatten", "--grid", "btc"], Stop(grid="btc", disposal=Disposal.FLATTEN)),
         (["freeze", "3"], Freeze(grid="btc", slot=3)),
         (["thaw", "--grid", "btc", "0"], Thaw(grid="btc", slot=0)),
+        (["reconcile"], Reconcile(grid="btc")),
+        (["reconcile", "--grid", "btc"], Reconcile(grid="btc")),
     ],
 )
 def test_each_command_reaches_the_engine(
@@ -161,7 +163,7 @@ def test_a_refusal_of_the_engine_is_a_failure_with_its_words(
 def test_without_an_engine_the_socket_is_named_and_how_to_start_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for words in (["status"], ["events", "--follow"], ["pause"], ["freeze", "1"]):
+    for words in (["status"], ["events", "--follow"], ["pause"], ["freeze", "1"], ["resolve", "q3", "halt"]):
         assert run(*words, "--state-dir", tmp_path / "no where") == 1
         out, err = capsys.readouterr()
         assert out == ""
@@ -201,6 +203,12 @@ def test_a_running_engine_is_reached_while_the_file_has_a_mistake(
         ["freeze", "-1"],
         ["freeze", "x"],
         ["freeze", "\u0663"],
+        ["resolve"],
+        ["resolve", "q3"],
+        ["resolve", "q3", "burn"],
+        ["resolve", "", "halt"],
+        ["resolve", "q" * 65, "halt"],
+        ["reconcile", "q3"],
         ["events", "--limit", "0"],
         ["events", "--limit", "1001"],
         ["stop", "--cancel", "--flatten"],

@@ -13,6 +13,7 @@ from engine.model.errors import SettingsInvalid
 from engine.model.grid import Direction, Disposal, GridSpec, InitialPurchase, SizedBy, Spacing
 from engine.model.market import FeeCurrency
 from engine.model.money import text_from_decimal
+from engine.model.reconcile import DEFAULT_POLICY, RESOLUTIONS, DiscrepancyKind, Resolution
 from engine.model.snapshot import Mode
 from engine.settings import (
     FillRule,
@@ -35,6 +36,7 @@ def test_the_shipped_file_gives_what_it_says(tmp_path: Path) -> None:
     assert settings.engine.state_dir == tmp_path
     assert (settings.engine.reconcile_seconds, settings.engine.on_exit) == (60.0, Disposal.LEAVE)
     assert (settings.exchange.id, settings.exchange.market_type) == ("binance", MarketType.SPOT)
+    assert settings.reconcile == DEFAULT_POLICY
     simulation = settings.simulation
     assert (simulation.source, simulation.seed, simulation.speed) == (Source.SYNTHETIC, 7, 60.0)
     assert simulation.path == SHIPPED.parent / "candles.csv"
@@ -74,8 +76,9 @@ def test_the_built_in_defaults_are_the_shipped_file(monkeypatch: pytest.MonkeyPa
     assert settings_module.EXAMPLE_FILE.read_bytes() == SHIPPED.read_bytes()
     monkeypatch.chdir(SHIPPED.parent)
     defaults, shipped = load_settings(None), load_settings(SHIPPED)
-    assert (defaults.engine, defaults.exchange, defaults.simulation, defaults.grids) == (
+    assert (defaults.engine, defaults.reconcile, defaults.exchange, defaults.simulation, defaults.grids) == (
         shipped.engine,
+        shipped.reconcile,
         shipped.exchange,
         shipped.simulation,
         shipped.grids,
@@ -87,6 +90,7 @@ def test_the_shipped_file_has_exactly_the_keys_of_the_contract() -> None:
     document = tomllib.loads(SHIPPED.read_text())
     assert {section: list(keys) for section, keys in document.items() if section != "grid"} == {
         "engine": ["mode", "state_dir", "reconcile_seconds", "on_exit"],
+        "reconcile": list(DiscrepancyKind),
         "exchange": ["id", "market_type", "sandbox", "keys", "ccxt"],
         "simulation": ["source", "seed", "speed", "path", "base", "quote", "market"],
     }
@@ -116,6 +120,7 @@ def test_every_line_that_the_shipped_file_offers_as_a_comment_is_its_default(tmp
 def test_a_file_with_nothing_but_a_grid_takes_the_defaults(tmp_path: Path) -> None:
     short, shipped = load(GRID, tmp_path), load_settings(SHIPPED)
     assert short.engine == shipped.engine
+    assert short.reconcile == shipped.reconcile == DEFAULT_POLICY
     assert short.grids == shipped.grids
     assert short.simulation.market == MarketOverrides()
     assert short.simulation.path is None
@@ -148,6 +153,37 @@ def test_a_replay_fills_whole_orders_unless_told_otherwise(tmp_path: Path) -> No
     replay = '[simulation]\nsource = "replay"\npath = "data/x.csv"\n'
     assert load(replay + GRID, tmp_path).simulation.partial_fills == 0.0
     assert load(replay + "partial_fills = 0.3\n" + GRID, tmp_path).simulation.partial_fills == 0.3
+
+
+NEVER_ASKED = (DiscrepancyKind.FOREIGN_ORDER, DiscrepancyKind.UNKNOWN_OUTCOME)
+
+
+@pytest.mark.parametrize("kind, answer", [(kind, answer) for kind, words in RESOLUTIONS.items() for answer in words])
+def test_each_discrepancy_takes_every_word_that_ends_it(
+    kind: DiscrepancyKind, answer: Resolution, tmp_path: Path
+) -> None:
+    settings = load(f'[reconcile]\n{kind} = "{answer}"\n{GRID}', tmp_path)
+    assert settings.reconcile == {**DEFAULT_POLICY, kind: answer}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in DiscrepancyKind if kind not in NEVER_ASKED])
+def test_a_discrepancy_that_is_asked_has_no_resolution_of_its_own(kind: DiscrepancyKind, tmp_path: Path) -> None:
+    settings = load(f'[reconcile]\n{kind} = "ask"\n{GRID}', tmp_path)
+    assert settings.reconcile == {**DEFAULT_POLICY, kind: None}
+
+
+@pytest.mark.parametrize("kind", list(DiscrepancyKind))
+def test_the_shipped_file_names_every_word_of_every_discrepancy(kind: DiscrepancyKind) -> None:
+    (line,) = [line for line in SHIPPED.read_text().splitlines() if line.startswith(f"{kind} = ")]
+    words = [answer.value for answer in RESOLUTIONS[kind]] + ([] if kind in NEVER_ASKED else ["ask"])
+    offered = line.split("# ", 1)[1].split(": ", 1)[1].split(" | ")
+    assert [choice.split(" ")[0] for choice in offered] == words
+
+
+@pytest.mark.parametrize("seconds", ["0", "1", "86400", "2.5"])
+def test_the_books_are_compared_now_and_then_or_without_a_period(seconds: str, tmp_path: Path) -> None:
+    settings = load(f"[engine]\nreconcile_seconds = {seconds}\n{GRID}", tmp_path)
+    assert settings.engine.reconcile_seconds == float(seconds)
 
 
 def test_relative_paths_start_at_the_folder_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,6 +247,7 @@ def test_a_relative_configuration_home_is_ignored(tmp_path: Path, monkeypatch: p
     [
         GRID,
         '[simulation]\nsource = "replay"\npath = "x"\nspeed = 0.5\njournal = "memory"\n' + GRID,
+        '[reconcile]\nholding_short = "write_off"\norphan_order = "ask"\n' + GRID,
         "[exchange.ccxt]\ntimeout = 3.5\n[exchange.ccxt.options]\nx = [1, 2.5]\n" + GRID + with_grid("btc", "b2"),
     ],
 )
@@ -223,6 +260,8 @@ def test_settings_written_as_json_have_amounts_as_strings(tmp_path: Path) -> Non
     document = json.loads(json_from_settings(load(GRID, tmp_path)))
     assert document["grid"][0]["lower"] == "52000"
     assert document["grid"][0]["slots"] == 40
+    assert document["reconcile"]["offline_fill"] == "adopt"
+    assert document["reconcile"]["vanished_order"] == "ask"
 
 
 def test_the_example_replaces_a_file_only_when_told_and_keeps_a_backup(tmp_path: Path) -> None:

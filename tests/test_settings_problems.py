@@ -104,14 +104,55 @@ SECTIONS = [
     ('[engine]\nmode = "demo"', 'engine.mode: expected one of simulation, paper, live, found "demo"'),
     ('[engine]\non_exit = "sell"', 'engine.on_exit: expected one of leave, cancel, flatten, found "sell"'),
     (
-        "[engine]\nreconcile_seconds = 0",
-        "engine.reconcile_seconds: expected seconds from 1 to 86400, found 0",
+        "[engine]\nreconcile_seconds = 0.5",
+        "engine.reconcile_seconds: expected seconds from 1 to 86400, or 0 for no period, found 0.5",
     ),
+    (
+        "[engine]\nreconcile_seconds = -1",
+        "engine.reconcile_seconds: expected seconds from 1 to 86400, or 0 for no period, found -1",
+    ),
+    (
+        "[engine]\nreconcile_seconds = 86401",
+        "engine.reconcile_seconds: expected seconds from 1 to 86400, or 0 for no period, found 86401",
+    ),
+    (
+        '[reconcile]\noffline_fill = "write_off"',
+        'reconcile.offline_fill: expected one of adopt, ask, found "write_off"',
+    ),
+    (
+        '[reconcile]\nholding_short = "note"',
+        'reconcile.holding_short: expected one of write_off, query, halt, ask, found "note"',
+    ),
+    (
+        '[reconcile]\nholding_short = "Halt"',
+        'reconcile.holding_short: expected one of write_off, query, halt, ask, found "Halt"',
+    ),
+    ('[reconcile]\norphan_order = ""', 'reconcile.orphan_order: expected one of adopt, cancel, halt, ask, found ""'),
+    (
+        "[reconcile]\nlattice_mismatch = true",
+        "reconcile.lattice_mismatch: expected one of adopt, keep, halt, ask, found true",
+    ),
+    (
+        '[reconcile]\nholding_over = "ask\\n"',
+        'reconcile.holding_over: expected one of note, halt, ask, found "ask<U+000A>"',
+    ),
+    ('[reconcile]\nforeign_order = "ask"', 'reconcile.foreign_order: expected note, found "ask"'),
+    ('[reconcile]\nunknown_outcome = "ask"', 'reconcile.unknown_outcome: expected query, found "ask"'),
+    ('[reconcile]\noffline_fils = "adopt"', "reconcile.offline_fils: unknown key, did you mean offline_fill?"),
+    (
+        '[reconcile]\nzzz = "adopt"',
+        (
+            "reconcile.zzz: unknown key, expected one of offline_fill, partial_cancel, order_closed, vanished_order, "
+            "orphan_order, duplicate_order, order_mismatch, foreign_order, unknown_outcome, holding_short, "
+            "holding_over, lattice_mismatch, second_instance"
+        ),
+    ),
+    ('reconcile = "ask"', 'reconcile: expected a table, found "ask"'),
     ('[engine]\nstate_dir = ""', 'engine.state_dir: expected a folder, found ""'),
     ('[engine]\nstate_dir = "a\\u0000b"', 'engine.state_dir: expected a folder, found "a<U+0000>b"'),
     ("engine = 3", "engine: expected a table, found 3"),
     ("[engin]\nmode = 3", "engin: unknown key, did you mean engine?"),
-    ('"\\u001b" = 3', "<U+001B>: unknown key, expected one of engine, exchange, simulation, grid"),
+    ('"\\u001b" = 3', "<U+001B>: unknown key, expected one of engine, reconcile, exchange, simulation, grid"),
     ("[exchange]\nsandbox = 1", "exchange.sandbox: expected true or false, found 1"),
     (
         '[exchange]\nkeys = "AKIA123"',
@@ -183,11 +224,13 @@ def test_grids_of_one_name_and_of_two_symbols_in_a_replay_are_named(tmp_path: Pa
     ]
 
 
-def test_ten_mistakes_in_one_file_are_ten_lines(tmp_path: Path) -> None:
+def test_eleven_mistakes_in_one_file_are_eleven_lines(tmp_path: Path) -> None:
     text = """
 [engine]
 mode = "paper"
 on_exti = "leave"
+[reconcile]
+offline_fill = "release"
 [exchange.ccxt]
 secret = "hunter2"
 [simulation]
@@ -213,6 +256,7 @@ investment = 5
     assert problems_of(text, tmp_path) == [
         f'engine.mode: {ONLY_SIMULATION} "paper"',
         "engine.on_exti: unknown key, did you mean on_exit?",
+        'reconcile.offline_fill: expected one of adopt, ask, found "release"',
         f"exchange.ccxt.secret: {NO_SECRET}",
         'simulation.speed: expected market seconds per second, 0 for as fast as possible, found "fast"',
         "simulation.market.taker_fee: expected a fraction from -0.01 to 0.1, found 5",

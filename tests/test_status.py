@@ -9,6 +9,7 @@ import pytest
 
 from engine.model.grid import GridState
 from engine.model.order import OrderStatus
+from engine.model.reconcile import Choice, DiscrepancyKind, Resolution, ViewRow
 from engine.model.snapshot import EngineState, PartView, SlotStateName
 from engine.status import (
     event_from_engine,
@@ -18,7 +19,7 @@ from engine.status import (
     status_text,
     time_text,
 )
-from tests.remote.builders import make_event, make_grid, make_slot, make_snapshot
+from tests.remote.builders import make_event, make_grid, make_question, make_slot, make_snapshot
 
 DECIMAL = re.compile(r"-?\d+(\.\d+)?")
 
@@ -71,6 +72,7 @@ def test_the_grid_part_has_every_key_of_the_contract() -> None:
         "invested": "300",
         "cycles": 4,
         "discrepancies": [],
+        "foreign_orders": 0,
     }
     assert slots[0] == {
         "index": 0,
@@ -92,6 +94,63 @@ def test_the_grid_part_has_every_key_of_the_contract() -> None:
         "cycle_profit": "1",
     }
     assert (slots[1]["order"], slots[1]["frozen"]) == (None, "by the operator")
+
+
+def test_an_open_question_has_every_key_of_the_contract() -> None:
+    grid = make_grid(questions=(make_question(),), foreign_orders=2)
+    (status,) = status_from_snapshot(make_snapshot(grid))["grids"]
+    assert status["foreign_orders"] == 2
+    assert status["discrepancies"] == [
+        {
+            "id": "q3",
+            "kind": "holding_short",
+            "slot": None,
+            "client_order_id": None,
+            "detail": "the account holds 1, the lots of its grids are 1.5: 0.5 is missing",
+            "choices": ["write_off", "query", "halt"],
+            "proposed": "write_off",
+            "unanswered": "the grid only exits",
+            "since": "2020-03-12T00:00:00.123Z",
+            "effects": {"write_off": "books 0.5 as lost", "query": "looks again", "halt": "halts the grid"},
+            "moves_money": ["write_off"],
+            "views": [{"name": "base held", "journal": "1.5", "memory": "1.5", "exchange": "1"}],
+        }
+    ]
+
+
+def test_a_question_about_an_order_names_its_slot_and_order() -> None:
+    question = make_question(
+        kind=DiscrepancyKind.VANISHED_ORDER, slot=0, client_order_id="gabc00e000000001", proposed=Resolution.QUERY
+    )
+    (status,) = status_from_snapshot(make_snapshot(make_grid(questions=(question,))))["grids"][0]["discrepancies"]
+    assert (status["slot"], status["client_order_id"]) == (0, "gabc00e000000001")
+    assert (status["kind"], status["proposed"]) == ("vanished_order", "query")
+
+
+def test_the_text_lists_the_open_questions_and_how_to_answer_them() -> None:
+    order = make_question(
+        "q4", kind=DiscrepancyKind.VANISHED_ORDER, slot=0, client_order_id="gabc00e000000001", choices=()
+    )
+    grid = make_grid(questions=(make_question(), order), foreign_orders=2)
+    lines = status_text(make_snapshot(grid), version="1").splitlines()
+    assert lines[6:17] == [
+        "  foreign   2 orders on the account not ours, left alone",
+        "  question  q3: holding_short, since 2020-03-12T00:00:00.123Z",
+        "            the account holds 1, the lots of its grids are 1.5: 0.5 is missing",
+        "            write_off (proposed): books 0.5 as lost",
+        "            query: looks again",
+        "            halt: halts the grid",
+        "            without an answer: the grid only exits",
+        "            answer with: gridwright resolve q3 CHOICE --grid btc",
+        "  question  q4: vanished_order slot 0 order gabc00e000000001, since 2020-03-12T00:00:00.123Z",
+        "            the account holds 1, the lots of its grids are 1.5: 0.5 is missing",
+        "            without an answer: the grid only exits",
+    ]
+    assert lines[18] == "  slots     3: 1 empty, 1 entering, 1 holding"
+
+
+def test_one_order_of_somebody_else_is_one_order() -> None:
+    assert "  foreign   1 order on the account" in status_text(make_snapshot(make_grid(foreign_orders=1)), version="1")
 
 
 def test_before_the_first_price_there_is_none() -> None:
@@ -182,7 +241,15 @@ def test_the_text_says_what_a_halted_engine_halted_for_and_what_is_missing() -> 
 
 def test_no_escape_sequence_reaches_the_terminal() -> None:
     evil = "\x1b]52;c;x\x07\u202e\n"
-    grid = make_grid(name=evil, symbol=evil, base=evil, quote=evil, state_reason=evil)
+    question = make_question(
+        evil,
+        client_order_id=evil,
+        detail=evil,
+        rows=(ViewRow(name=evil, journal=evil, memory=evil, exchange=evil),),
+        choices=(Choice(resolution=Resolution.HALT, effect=evil, moves_money=False),),
+        unanswered=evil,
+    )
+    grid = make_grid(name=evil, symbol=evil, base=evil, quote=evil, state_reason=evil, questions=(question,))
     text = status_text(make_snapshot(grid, exchange=evil, state_reason=evil), version=evil)
     line = event_text(make_event(1, grid=evil, text=evil))
     assert all(letter.isprintable() for letter in (text.replace("\n", "") + line))

@@ -9,15 +9,18 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 import anyio
+import anyio.to_thread
 from textual.app import App
 from textual.binding import BindingType
 
 from engine import api
 from engine.model.commands import Command
-from engine.model.errors import CommandRefused, EngineStopped, SettingsInvalid
+from engine.model.errors import CommandRefused, EngineStopped, JournalFailed, SettingsInvalid
 from engine.model.grid import Disposal
 from engine.model.snapshot import EngineSnapshot
 from engine.model.text import clean_text
@@ -42,14 +45,22 @@ class GridwrightApp(App[None]):
     """One terminal on one engine."""
 
     TITLE = "Gridwright"
-    CSS_PATH = ["screens/dashboard.tcss", "screens/dialogs.tcss"]
+    CSS_PATH = ["screens/dashboard.tcss", "screens/dialogs.tcss", "screens/reconcile.tcss", "screens/rewind.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = bindings_for(Scope.APP)
     ENABLE_COMMAND_PALETTE = False
 
-    def __init__(self, client: api.Client, *, on_exit: Disposal = Disposal.LEAVE) -> None:
+    def __init__(
+        self,
+        client: api.Client,
+        *,
+        on_exit: Disposal = Disposal.LEAVE,
+        open_history: Callable[[], api.History] | None = None,
+    ) -> None:
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self._client = client
         self._on_exit = on_exit
+        self._open_history = open_history
+        self._is_rewinding = False
         self._engine: EngineSnapshot | None = None
         self._ended: str | None = None
         self._grid = 0
@@ -153,6 +164,34 @@ class GridwrightApp(App[None]):
             self._grid = (self._grid + step) % len(self._engine.grids)
             self.draw()
 
+    def action_rewind(self) -> None:
+        """Step back into the journal; the engine goes on."""
+        if self._open_history is None:
+            self.notify("There is no journal here to step back in.", severity="warning", markup=False)
+        elif not self._is_rewinding:
+            self._is_rewinding = True
+            self.run_worker(self._rewind(self._open_history), group="rewind")
+
+    async def _rewind(self, open_history: Callable[[], api.History]) -> None:
+        try:
+            history = await anyio.to_thread.run_sync(open_history)
+        except JournalFailed as failed:
+            self._is_rewinding = False
+            self.notify(clean_text(str(failed)), title="No past", severity="warning", markup=False)
+            return
+        if history.last_sequence == 0:
+            self._is_rewinding = False
+            self.notify("The journal has no records yet.", severity="warning", markup=False)
+            return
+        # Imported here: a start needs none of it.
+        from tui.screens.rewind import RewindScreen
+
+        view = self._history.view(self._engine, self._grid, self._ended)
+        self.push_screen(RewindScreen(history, view), self._end_rewinding)
+
+    def _end_rewinding(self, _: None) -> None:
+        self._is_rewinding = False
+
     def action_theme(self) -> None:
         """Change to the next theme."""
         at = self._themes.index(self.theme) if self.theme in self._themes else -1
@@ -188,7 +227,7 @@ def run_terminal(settings: Settings, *, fresh: bool) -> int:
     except SettingsInvalid as invalid:
         sys.stderr.write("".join(f"{problem}\n" for problem in invalid.problems))
         return EXIT_WRONG_USE
-    code = anyio.run(show, client, settings.engine.on_exit)
+    code = anyio.run(show, client, settings.engine.on_exit, partial(api.open_history, settings))
     if isinstance(client.failure, SettingsInvalid):
         # It took longer to find than the first frame waited.
         sys.stderr.write("".join(f"{problem}\n" for problem in client.failure.problems))
@@ -196,9 +235,9 @@ def run_terminal(settings: Settings, *, fresh: bool) -> int:
     return code
 
 
-async def show(client: api.Client, on_exit: Disposal) -> int:
+async def show(client: api.Client, on_exit: Disposal, open_history: Callable[[], api.History] | None = None) -> int:
     """Show a client until the user leaves, then close it; the program's exit code."""
-    app = GridwrightApp(client, on_exit=on_exit)
+    app = GridwrightApp(client, on_exit=on_exit, open_history=open_history)
     try:
         await app.run_async()
     finally:

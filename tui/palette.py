@@ -16,9 +16,10 @@ _BACKS = {
     Tone.SIMULATION: "simulation-back",
     Tone.PAPER: "paper-back",
     Tone.LIVE: "live-back",
+    Tone.PAST: "past-back",
 }
 _BOLD = frozenset(
-    (Tone.STRONG, Tone.PRICE, Tone.PRICE_LINE, Tone.KEY, Tone.ALARM, Tone.SIMULATION, Tone.PAPER, Tone.LIVE)
+    (Tone.STRONG, Tone.PRICE, Tone.PRICE_LINE, Tone.KEY, Tone.ALARM, Tone.SIMULATION, Tone.PAPER, Tone.LIVE, Tone.PAST)
 )
 _PLAIN_STYLES = {
     Tone.DIM: Style(dim=True),
@@ -31,6 +32,7 @@ _PLAIN_STYLES = {
     Tone.SIMULATION: Style(bold=True, underline=True),
     Tone.PAPER: Style(reverse=True),
     Tone.LIVE: Style(bold=True, reverse=True),
+    Tone.PAST: Style(bold=True, reverse=True, underline=True),
     Tone.ALARM: Style(bold=True, reverse=True),
     Tone.WARN: Style(bold=True),
 }

@@ -30,6 +30,7 @@ SURFACES = (
     "simulation-back",
     "paper-back",
     "live-back",
+    "past-back",
 )
 """Frames and backgrounds: pane borders, the focused pane, the selected row, the price line, banners."""
 

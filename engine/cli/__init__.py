@@ -12,7 +12,7 @@ from typing import Protocol
 
 from engine.cli.output import DONE, FAILED, WRONG_USE, narrate
 from engine.cli.parser import CommandName, parse_arguments
-from engine.model.errors import GridwrightError, SettingsInvalid
+from engine.model.errors import GridwrightError, JournalRefused, SettingsInvalid
 from engine.settings import Settings, Source, find_config, load_settings
 
 
@@ -36,6 +36,9 @@ def main(arguments: list[str] | None, *, run_terminal: TerminalRunner) -> int:
         return _run(options, run_terminal)
     except SettingsInvalid as error:
         narrate(*error.problems)
+        return WRONG_USE
+    except JournalRefused as error:
+        narrate(str(error))
         return WRONG_USE
     except GridwrightError as error:
         narrate(str(error))
@@ -66,14 +69,23 @@ def _run(options: Namespace, run_terminal: TerminalRunner) -> int:
             | CommandName.STOP
             | CommandName.FREEZE
             | CommandName.THAW
+            | CommandName.RECONCILE
         ):
             from engine.cli.control import run_control
 
             return run_control(options)
+        case CommandName.RESOLVE:
+            from engine.cli.resolve import run_resolve
+
+            return run_resolve(options)
         case CommandName.CONFIG:
             from engine.cli.config import run_config
 
             return run_config(options)
+        case CommandName.JOURNAL:
+            from engine.cli.journal import run_journal
+
+            return run_journal(options)
 
 
 def _settings(options: Namespace) -> Settings:

@@ -7,16 +7,17 @@ They read the configuration only to learn the state folder; with ``--state-dir``
 import json
 import shlex
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 
-from engine.cli.output import DONE, FAILED, WRONG_USE, narrate, put
+from engine.cli.output import DONE, FAILED, narrate, put
 from engine.cli.parser import EVENTS_MAX, CommandName
-from engine.model.commands import Command, Freeze, Pause, Resume, Stop, Thaw
-from engine.model.errors import EngineStopped, SettingsInvalid
-from engine.model.snapshot import EngineEvent
+from engine.model.commands import Command, Freeze, Pause, Reconcile, Resume, Stop, Thaw
+from engine.model.errors import CommandRefused, EngineStopped, SettingsInvalid
+from engine.model.snapshot import EngineEvent, EngineSnapshot, GridSnapshot
 from engine.remote.address import socket_path
 from engine.remote.client import RemoteClient, connect
 from engine.settings import expanded_state_dir, find_config, load_settings
@@ -24,15 +25,53 @@ from engine.status import event_from_engine, event_text, status_json, status_tex
 
 _FOLLOW_SECONDS = 0.5
 
+Answer = TypeVar("Answer")
+
 
 def run_control(options: Namespace) -> int:
     """Do a command of the control socket and return the exit code.
 
     Raises:
-        SettingsInvalid: the configuration cannot be read.
+        SettingsInvalid: the configuration cannot be read, or there is no such grid.
         GridwrightError: the engine refused or failed.
     """
-    return anyio.run(_control, options, socket_path(_state_dir(options)))
+    code = with_engine(options, _do)
+    return FAILED if code is None else code
+
+
+def with_engine(options: Namespace, do: Callable[[RemoteClient, Namespace], Awaitable[Answer]]) -> Answer | None:
+    """What ``do`` returns with a client of the running engine; None, with the reason told, where none runs."""
+
+    async def connected(path: Path) -> Answer | None:
+        try:
+            client = await connect(path)
+        except EngineStopped as error:
+            narrate(str(error), f"start one with: {_start_line(options)}")
+            return None
+        try:
+            return await do(client, options)
+        finally:
+            await client.close()
+
+    return anyio.run(connected, socket_path(_state_dir(options)))
+
+
+def grid_named(snapshot: EngineSnapshot, options: Namespace) -> GridSnapshot:
+    """The grid that ``--grid`` names; without it, the only one.
+
+    Raises:
+        SettingsInvalid: there is no grid of that name, or several to choose from.
+        CommandRefused: the engine has no grid.
+    """
+    grids = {grid.name: grid for grid in snapshot.grids}
+    if not grids:
+        raise CommandRefused("the engine has no grid")
+    if options.grid is None and len(grids) > 1:
+        raise SettingsInvalid(f"expected --grid NAME, one of: {', '.join(grids)}")
+    name = next(iter(grids)) if options.grid is None else options.grid
+    if name not in grids:
+        raise SettingsInvalid(f"--grid: expected one of {', '.join(grids)}, found {name}")
+    return grids[name]
 
 
 def _state_dir(options: Namespace) -> Path:
@@ -44,18 +83,6 @@ def _state_dir(options: Namespace) -> Path:
         hint = "with --state-dir DIR alone, a running engine is reached without reading a configuration"
         raise SettingsInvalid(*error.problems, hint) from error
     return settings.engine.state_dir
-
-
-async def _control(options: Namespace, path: Path) -> int:
-    try:
-        client = await connect(path)
-    except EngineStopped as error:
-        narrate(str(error), f"start one with: {_start_line(options)}")
-        return FAILED
-    try:
-        return await _do(client, options)
-    finally:
-        await client.close()
 
 
 def _start_line(options: Namespace) -> str:
@@ -76,18 +103,8 @@ async def _do(client: RemoteClient, options: Namespace) -> int:
         return DONE
     if command is CommandName.EVENTS:
         return await _events(client, options)
-    names = [grid.name for grid in (await client.snapshot()).grids]
-    if not names:
-        narrate("the engine has no grid")
-        return FAILED
-    if options.grid is None and len(names) > 1:
-        narrate(f"expected --grid NAME, one of: {', '.join(names)}")
-        return WRONG_USE
-    grid = names[0] if options.grid is None else options.grid
-    if grid not in names:
-        narrate(f"--grid: expected one of {', '.join(names)}, found {grid}")
-        return WRONG_USE
-    done = await client.send(_command(options, grid))
+    grid = grid_named(await client.snapshot(), options)
+    done = await client.send(_command(options, grid.name))
     narrate(done.message)
     return DONE
 
@@ -105,7 +122,17 @@ def _command(options: Namespace, grid: str) -> Command:
             return Freeze(grid=grid, slot=options.slot)
         case CommandName.THAW:
             return Thaw(grid=grid, slot=options.slot)
-        case CommandName.TERMINAL | CommandName.RUN | CommandName.STATUS | CommandName.EVENTS | CommandName.CONFIG:
+        case CommandName.RECONCILE:
+            return Reconcile(grid=grid)
+        case (
+            CommandName.TERMINAL
+            | CommandName.RUN
+            | CommandName.STATUS
+            | CommandName.EVENTS
+            | CommandName.RESOLVE
+            | CommandName.CONFIG
+            | CommandName.JOURNAL
+        ):
             raise AssertionError(f"{name} is not a command to a grid")
 
 

@@ -17,6 +17,13 @@ def narrate(*lines: str) -> None:
         print(clean_text(line, _LINE_MAX), file=sys.stderr)
 
 
+def asked(*lines: str) -> str:
+    """What the person at the terminal answers to the last of ``lines``; empty at the end of input."""
+    narrate(*lines[:-1])
+    print(clean_text(lines[-1], _LINE_MAX), end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()
+
+
 def put(data: str) -> None:
     """Write data to stdout at once, so that a reader at the other end of a pipe has it."""
     print(data, flush=True)

@@ -8,9 +8,12 @@ from pathlib import Path
 from engine.cli.output import DONE, put
 from engine.model.grid import Disposal
 from engine.model.ids import SLOTS_MAX
+from engine.model.reconcile import Resolution
 
 EVENTS_DEFAULT = 200
 EVENTS_MAX = 1000
+_QUESTION_ID_MAX = 64
+_SEQUENCE_MAX = 2**63 - 1
 
 
 class CommandName(StrEnum):
@@ -25,13 +28,23 @@ class CommandName(StrEnum):
     STOP = "stop"
     FREEZE = "freeze"
     THAW = "thaw"
+    RECONCILE = "reconcile"
+    RESOLVE = "resolve"
     CONFIG = "config"
+    JOURNAL = "journal"
 
 
 class ConfigTask(StrEnum):
     CHECK = "check"
     SHOW = "show"
     INIT = "init"
+
+
+class JournalTask(StrEnum):
+    VERIFY = "verify"
+    EXPORT = "export"
+    REPAIR = "repair"
+    REPLAY = "replay"
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -70,6 +83,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_queries(commands)
     _add_grid_commands(commands)
     _add_config(commands)
+    _add_journal(commands)
     return parser
 
 
@@ -147,10 +161,15 @@ def _add_grid_commands(commands: _Commands) -> None:
     stop = commands.add(CommandName.STOP, "end a grid; its orders stay on the exchange unless told otherwise")
     freeze = commands.add(CommandName.FREEZE, "leave one slot alone: nothing is placed or cancelled there")
     thaw = commands.add(CommandName.THAW, "let a frozen slot trade again")
-    for parser in (pause, resume, stop, freeze, thaw):
+    reconcile = commands.add(CommandName.RECONCILE, "compare the books with the exchange now")
+    resolve = commands.add(CommandName.RESOLVE, "answer an open question; status shows them with their choices")
+    for parser in (pause, resume, stop, freeze, thaw, reconcile, resolve):
         parser.add_argument("--grid", metavar="NAME", help="which grid; may be left out if there is one")
     for parser in (freeze, thaw):
         parser.add_argument("slot", type=_number_to(SLOTS_MAX - 1, least=0), metavar="SLOT", help="its number")
+    resolve.add_argument("question", type=_question_id, metavar="ID", help="its id, such as q3")
+    resolve.add_argument("choice", type=_resolution, metavar="CHOICE", help="one of its choices")
+    resolve.add_argument("--yes", action="store_true", help="do it without asking back, even if it moves money")
     disposal = stop.add_mutually_exclusive_group()
     stop.set_defaults(disposal=Disposal.LEAVE)
     for way, text in (
@@ -168,6 +187,40 @@ def _add_config(commands: _Commands) -> None:
     show.add_argument("--json", action="store_true", help="as JSON, amounts as strings")
     init = tasks.add(ConfigTask.INIT, "write the commented example to the configuration folder, or to --config")
     init.add_argument("--force", action="store_true", help="replace a file that is there; a backup is kept")
+
+
+def _question_id(text: str) -> str:
+    if not 1 <= len(text) <= _QUESTION_ID_MAX:
+        raise argparse.ArgumentTypeError(f"expected the id of a question, such as q3, found {text[:40]!r}")
+    return text
+
+
+def _resolution(text: str) -> Resolution:
+    try:
+        return Resolution(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(Resolution)}, found {text[:40]!r}") from None
+
+
+def _add_journal(commands: _Commands) -> None:
+    journal = commands.add(
+        CommandName.JOURNAL, "check, export, repair or replay the record of everything that happened"
+    )
+    tasks = commands.within(journal, "task")
+    verify = tasks.add(JournalTask.VERIFY, "check every record and what they add up to; also while an engine runs")
+    export = tasks.add(JournalTask.EXPORT, "print the records, one JSON object a line")
+    repair = tasks.add(JournalTask.REPAIR, "keep a damaged journal aside and cut its broken end off")
+    repair.set_defaults(file=None)
+    replay = tasks.add(JournalTask.REPLAY, "make every decision again, or show the engine as it was after a record")
+    sequence = _number_to(_SEQUENCE_MAX, least=1)
+    for parser in (verify, export, replay):
+        parser.add_argument("--file", type=Path, metavar="FILE", help="a journal elsewhere than in the state directory")
+    for parser in (verify, replay):
+        parser.add_argument("--json", action="store_true", help="one object, for programs")
+    export.add_argument("--output", type=Path, metavar="FILE", help="write to a file: all of it or nothing")
+    export.add_argument("--from", type=sequence, metavar="N", dest="start", default=1, help="the first record")
+    export.add_argument("--to", type=sequence, metavar="N", help="the last record")
+    replay.add_argument("--until", type=sequence, metavar="N", help="show the engine as it was right after this record")
 
 
 class _number_to:  # noqa: N801  (argparse shows the name of a type in its errors)

@@ -6,7 +6,8 @@ moment of the decision so that no second decision can be made on the same slot.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import replace
+from copy import copy
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from engine.core import ledger as ledgers
@@ -16,22 +17,37 @@ from engine.core.slots import SlotChange
 from engine.model.errors import InvariantBroken
 from engine.model.events import (
     CancelRequested,
+    DecisionNarrowed,
+    DiscrepancyFound,
+    DiscrepancyResolved,
     Fact,
     GridOpened,
     GridStateChanged,
+    HoldingNoted,
     LotAdopted,
+    LotCorrected,
     LotSetAside,
+    MarketAdopted,
     OrderIntended,
     OrderReported,
     SlotFrozen,
     SlotThawed,
+    WindowChanged,
 )
 from engine.model.grid import Disposal, GridState, InitialPurchase
-from engine.model.ids import key_from_client_order_id
+from engine.model.ids import OrderKey, key_from_client_order_id
 from engine.model.order import OrderReport
 from engine.model.slot import Holding, Lot, Slot, lot_of, order_of
 
 _CLOSED_REMEMBERED_PER_SLOT = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A discrepancy that waits for a person."""
+
+    found: DiscrepancyFound
+    asked_ms: int
 
 
 class GridBooks:
@@ -41,7 +57,7 @@ class GridBooks:
     Invariant: the slots' lots and the dust add up to ``ledger.base``.
     """
 
-    def __init__(self, opened: GridOpened) -> None:
+    def __init__(self, opened: GridOpened, opened_ms: int = 0) -> None:
         self.number = opened.number
         self.spec = opened.spec
         self.market = opened.market
@@ -52,7 +68,22 @@ class GridBooks:
         self.ledger = Ledger()
         self.slots: list[Slot] = _first_slots(opened)
         self.slot_of_order: dict[str, int] = {}
-        self._filled_of_closed: OrderedDict[str, Decimal] = OrderedDict()
+        self.questions: dict[str, Question] = {}
+        self.discrepancies = 0
+        self.last_fill_ms = opened_ms
+        """Time of the newest execution booked, by the exchange's clock; of the opening before the first."""
+        self.beside: Decimal | None = None
+        """Base on the account that is in no lot of any grid; None until it was first compared."""
+        self.filled_of_closed: OrderedDict[str, Decimal] = OrderedDict()
+
+    def copy(self) -> "GridBooks":
+        """Books that go on by themselves from here; what they are made of never changes."""
+        other = copy(self)
+        other.slots = list(self.slots)
+        other.slot_of_order = dict(self.slot_of_order)
+        other.questions = dict(self.questions)
+        other.filled_of_closed = OrderedDict(self.filled_of_closed)
+        return other
 
     def apply(self, fact: Fact, at_ms: int) -> None:
         """Fold one fact of the journal into the books."""
@@ -76,18 +107,34 @@ class GridBooks:
                 self._replace(fact.slot, freeze_reason=None, refusals=0)
             case GridStateChanged():
                 self.state, self.disposal, self.state_reason = fact.state, fact.disposal, fact.reason
+            case DiscrepancyFound():
+                self.discrepancies += 1
+                if fact.asks:
+                    self.questions[fact.name] = Question(found=fact, asked_ms=at_ms)
+            case DiscrepancyResolved():
+                self.questions.pop(fact.name, None)
+            case LotCorrected():
+                self._correct(fact)
+            case HoldingNoted():
+                self.beside = fact.beside
+            case MarketAdopted():
+                self.market = fact.market
+            case WindowChanged():
+                self.spec = replace(self.spec, window=fact.window)
+            case DecisionNarrowed():
+                pass
             case GridOpened():
                 raise InvariantBroken(f"grid {self.spec.name!r} was opened twice")
 
     def reserve(self, intent: OrderIntended, at_ms: int) -> None:
         """Put an intended order into its slot and the index; takes its dust out of the ledger."""
-        if intent.client_order_id in self.slot_of_order or intent.client_order_id in self._filled_of_closed:
+        if intent.client_order_id in self.slot_of_order or intent.client_order_id in self.filled_of_closed:
             raise InvariantBroken(f"client order id {intent.client_order_id} was used before")
         key = key_from_client_order_id(intent.client_order_id)
         slot = self.slots[intent.slot]
-        if key is None or key.generation != slot.generation or key.slot != intent.slot:
+        if key is None or key.slot != intent.slot or not _is_next(key, slot, intent):
             raise InvariantBroken(f"client order id {intent.client_order_id} does not belong to slot {slot.index}")
-        self.slots[intent.slot] = transitions.reserve(slot, intent, at_ms)
+        self.slots[intent.slot] = transitions.reserve(replace(slot, generation=key.generation), intent, at_ms)
         self.slot_of_order[intent.client_order_id] = intent.slot
         if intent.dust.quantity:
             self.ledger = replace(self.ledger, dust=self.ledger.dust.minus(intent.dust))
@@ -103,6 +150,7 @@ class GridBooks:
         self.slots[slot.index] = slot
         books = self.ledger
         for booking in change.bookings:
+            self.last_fill_ms = max(self.last_fill_ms, booking.fill.at_ms)
             books = ledgers.book_fill(books, self.market, booking.side, booking.fill, booking.realised)
         if change.cycles or change.dust.quantity or change.dust.cost_quote:
             books = replace(books, dust=books.dust.plus(change.dust), cycles=books.cycles + change.cycles)
@@ -112,7 +160,14 @@ class GridBooks:
 
     def booked_of_closed(self, client_order_id: str) -> Decimal | None:
         """How much was booked of an order that is closed; None if it is not remembered."""
-        return self._filled_of_closed.get(client_order_id)
+        return self.filled_of_closed.get(client_order_id)
+
+    def has_passed(self, client_order_id: str) -> bool:
+        """Whether an order is one that these books know, or have known."""
+        key = key_from_client_order_id(client_order_id)
+        if key is None or key.grid != self.number or key.slot >= len(self.slots):
+            return False
+        return client_order_id in self.slot_of_order or key.generation < self.slots[key.slot].generation
 
     def lots(self) -> list[Lot]:
         """What the slots hold, in their order."""
@@ -130,16 +185,28 @@ class GridBooks:
         del self.slot_of_order[client_order_id]
         for booking in change.bookings:
             filled += booking.fill.amount
-        self._filled_of_closed[client_order_id] = filled
-        if len(self._filled_of_closed) > _CLOSED_REMEMBERED_PER_SLOT * len(self.slots):
-            self._filled_of_closed.popitem(last=False)
+        self.filled_of_closed[client_order_id] = filled
+        if len(self.filled_of_closed) > _CLOSED_REMEMBERED_PER_SLOT * len(self.slots):
+            self.filled_of_closed.popitem(last=False)
 
     def _adopt(self, fact: LotAdopted) -> None:
         self._replace(fact.slot, state=Holding(lot=fact.lot), is_initial=False)
         self.ledger = ledgers.adopt(self.ledger, fact.lot)
 
+    def _correct(self, fact: LotCorrected) -> None:
+        if fact.slot is None:
+            self.ledger = replace(self.ledger, dust=self.ledger.dust.minus(fact.lot))
+        else:
+            self.slots[fact.slot] = transitions.take_out(self.slots[fact.slot], fact.lot)
+        self.ledger = ledgers.write_off(self.ledger, fact.lot)
+
     def _replace(self, index: int, **changes: object) -> None:
         self.slots[index] = replace(self.slots[index], **changes)  # type: ignore[arg-type]
+
+
+def _is_next(key: OrderKey, slot: Slot, intent: OrderIntended) -> bool:
+    """Whether an id is the slot's next one; an order adopted from the exchange may be ahead of the journal."""
+    return key.generation == slot.generation or (intent.is_adopted and key.generation > slot.generation)
 
 
 def _first_slots(opened: GridOpened) -> list[Slot]:

@@ -99,6 +99,17 @@ def is_wound_down(view: GridView) -> bool:
             return all(isinstance(slot.state, Empty) for slot in _not_frozen(view))
 
 
+def is_still_wanted(leg: Leg, state: GridState) -> bool:
+    """Whether an order that has waited for its turn may still go out in this state of its grid."""
+    match leg:
+        case Leg.ENTRY:
+            return state is GridState.RUNNING
+        case Leg.EXIT:
+            return state in (GridState.RUNNING, GridState.PAUSED, GridState.EXITS_ONLY)
+        case Leg.FLATTEN:
+            return state is GridState.STOPPING
+
+
 def _not_frozen(view: GridView) -> Iterator[Slot]:
     return (slot for slot in view.slots if slot.freeze_reason is None)
 

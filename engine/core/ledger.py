@@ -107,6 +107,11 @@ def adopt(ledger: Ledger, lot: Lot) -> Ledger:
     )
 
 
+def write_off(ledger: Ledger, lot: Lot) -> Ledger:
+    """The ledger after base that is gone was taken out of the books: its cost is a loss."""
+    return replace(ledger, base=ledger.base - lot.quantity, realised=ledger.realised - lot.cost_quote)
+
+
 def profit_at(ledger: Ledger, lots: Iterable[Lot], mark: Decimal) -> Profit:
     """Where the grid stands if its inventory is valued at ``mark``; ``lots`` are those of the slots."""
     held = ledger.dust

@@ -113,6 +113,26 @@ def set_aside(slot: Slot) -> tuple[Slot, Lot]:
             raise InvariantBroken(f"slot {slot.index} has no free lot to set aside")
 
 
+def take_out(slot: Slot, lot: Lot) -> Slot:
+    """The slot without a part of its free lot, which the account no longer has; its profit bears the cost.
+
+    Raises:
+        InvariantBroken: the slot has no free lot, or less than that.
+    """
+    state = slot.state
+    match state:
+        case Holding():
+            if lot.quantity > state.lot.quantity:
+                raise InvariantBroken(
+                    f"slot {slot.index} holds {state.lot.quantity}, {lot.quantity} cannot be taken out"
+                )
+            rest = state.lot.minus(lot)
+            after = Holding(lot=rest) if rest.quantity > 0 else EMPTY
+            return replace(slot, state=after, profit_quote=slot.profit_quote - lot.cost_quote)
+        case Empty() | Entering() | Exiting():
+            raise InvariantBroken(f"slot {slot.index} has no free lot to take {lot.quantity} out of")
+
+
 def _entering(slot: Slot, state: Entering, change: orders.OrderChange, market: Market) -> SlotChange:
     lot = state.lot
     for fill in change.new_fills:

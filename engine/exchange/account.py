@@ -1,7 +1,8 @@
 """The account on the simulated exchange: what it holds, and where every unit came from and went to.
 
-Beside the account stand the counterparty it traded with and the exchange's fee pot, so that
-conservation can be asserted: for every currency the three together never change.
+Beside the account stand the counterparty it traded with, the exchange's fee pot and what was
+brought in from elsewhere, so that conservation can be asserted: for every currency the first three
+less the last never change.
 """
 
 from collections.abc import Mapping
@@ -15,16 +16,17 @@ class Account:
     """Balances by currency.
 
     Invariant: ``free`` and ``locked`` are never negative.
-    Invariant: free + locked + counterparty + fee pot of a currency is what was paid in.
+    Invariant: free + locked + counterparty + fee pot - transferred of a currency is what it began with.
     """
 
-    __slots__ = ("counterparty", "fee_pot", "free", "locked")
+    __slots__ = ("counterparty", "fee_pot", "free", "locked", "transferred")
 
     def __init__(self, balances: Mapping[str, Decimal]) -> None:
         self.free = dict(balances)
         self.locked = dict.fromkeys(balances, ZERO)
         self.counterparty = dict.fromkeys(balances, ZERO)
         self.fee_pot = dict.fromkeys(balances, ZERO)
+        self.transferred = dict.fromkeys(balances, ZERO)
 
     def lock(self, currency: str, amount: Decimal) -> None:
         """Bind ``amount`` of what is free to an order."""
@@ -56,13 +58,22 @@ class Account:
         self.locked[currency] -= fee
         self.fee_pot[currency] += fee
 
+    def transfer(self, currency: str, amount: Decimal) -> None:
+        """Bring ``amount`` in from elsewhere, or take it away when negative."""
+        self.free[currency] += amount
+        self.transferred[currency] += amount
+
     def balances(self) -> dict[str, Balance]:
         """What the account holds, by currency."""
         return {currency: Balance(free=free, locked=self.locked[currency]) for currency, free in self.free.items()}
 
     def totals(self) -> dict[str, Decimal]:
-        """Account, counterparty and fee pot together, by currency; constant for ever."""
+        """Account, counterparty and fee pot together, less what was transferred, by currency; constant for ever."""
         return {
-            currency: free + self.locked[currency] + self.counterparty[currency] + self.fee_pot[currency]
+            currency: free
+            + self.locked[currency]
+            + self.counterparty[currency]
+            + self.fee_pot[currency]
+            - self.transferred[currency]
             for currency, free in self.free.items()
         }

@@ -26,6 +26,11 @@ class Feed:
         self._bands[listener_key] = band
         self.search_again()
 
+    def forget_bands(self) -> None:
+        """Nobody has said what is quiet."""
+        self._bands.clear()
+        self.search_again()
+
     def search_again(self) -> None:
         """The next row that matters may be another now."""
         self._is_searched = False

@@ -19,8 +19,8 @@ The rules:
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -28,12 +28,13 @@ from engine.exchange.account import Account
 from engine.exchange.dice import faces_from_chance, throw
 from engine.exchange.order_book import ExchangeOrder, OrderBook
 from engine.exchange.port import Balance
-from engine.exchange.terms import funds_for, price_of_taker, quote_locked_by_buy, rounded_fee, takes
+from engine.exchange.settlement import settle_fill
+from engine.exchange.terms import funds_for, price_of_taker, takes
 from engine.model.actions import QuietBand
 from engine.model.errors import OrderNotFound, PostOnlyRejected, Rejected
-from engine.model.market import FeeCurrency, Market
+from engine.model.market import Market
 from engine.model.money import ZERO, text_from_decimal
-from engine.model.order import Fill, OrderReport, OrderRequest, OrderStatus, Side
+from engine.model.order import Fill, OrderReport, OrderRequest, OrderStatus, OwnFill, Side
 
 
 class FillModel(StrEnum):
@@ -50,7 +51,7 @@ class MatchingOptions:
     """``partial_fill_chance`` (a fraction) is that of a fill to stop part-way and go on at the next trade.
 
     ``closed_orders_kept`` bounds how many closed orders can be asked for; older ones are forgotten,
-    their ids are not.
+    their ids are not. ``fills_kept`` bounds how many executions of each market are remembered.
     """
 
     fill: FillModel = FillModel.THROUGH
@@ -58,6 +59,7 @@ class MatchingOptions:
     partial_fill_chance: Decimal = ZERO
     open_orders_max: int = 200
     closed_orders_kept: int = 10_000
+    fills_kept: int = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ class MatchingState:
     fee_pot: Mapping[str, Decimal]
     trades: Mapping[str, int]
     last_prices: Mapping[str, Decimal | None]
+    transferred: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 class MatchingEngine:
@@ -81,7 +84,7 @@ class MatchingEngine:
     """
 
     def __init__(self, *, markets: Iterable[Market], balances: Mapping[str, Decimal], options: MatchingOptions) -> None:
-        self._books = {market.symbol: OrderBook(market) for market in markets}
+        self._books = {market.symbol: OrderBook(market, fills_kept=options.fills_kept) for market in markets}
         currencies = {name for book in self._books.values() for name in (book.market.base, book.market.quote)}
         self._account = Account({**dict.fromkeys(sorted(currencies), ZERO), **balances})
         self._options = options
@@ -152,8 +155,23 @@ class MatchingEngine:
         """The market's last trade; None before its first."""
         return self._books[symbol].last_price
 
-    def order(self, symbol: str, client_order_id: str) -> OrderReport:
-        """An order with all of its fills, open or closed.
+    def transfer(self, currency: str, amount: Decimal) -> None:
+        """Bring ``amount`` in from elsewhere, or take it away when negative.
+
+        Raises:
+            Rejected: no such currency, or less of it is free.
+        """
+        free = self._account.free.get(currency)
+        if free is None:
+            raise Rejected(f"expected one of {', '.join(self._account.free)}, found {currency}")
+        if free + amount < 0:
+            raise Rejected(
+                f"insufficient funds: {text_from_decimal(-amount)} {currency} needed, {text_from_decimal(free)} free"
+            )
+        self._account.transfer(currency, amount)
+
+    def find(self, symbol: str, client_order_id: str) -> ExchangeOrder:
+        """An order, open or closed.
 
         Raises:
             OrderNotFound: it was never accepted on the symbol, or is closed and forgotten.
@@ -161,23 +179,52 @@ class MatchingEngine:
         order = self._orders.get(client_order_id)
         if order is None or order.symbol != symbol:
             raise OrderNotFound(f"no order {client_order_id} on {symbol}")
-        return order.full_report()
+        return order
+
+    def order(self, symbol: str, client_order_id: str) -> OrderReport:
+        """What is said of an order, with all of its fills; as ``find``."""
+        return self.find(symbol, client_order_id).full_report()
 
     def open_orders(self, symbol: str) -> tuple[OrderReport, ...]:
         """All open orders of a symbol, oldest first, each with all of its fills."""
         return tuple(order.full_report() for order in self._book(symbol).orders.values())
+
+    def open_orders_as_of(self, symbol: str, at_ms: int) -> tuple[OrderReport, ...]:
+        """The orders that were open on a symbol at an earlier time, oldest first, as they were then."""
+        orders = list(self._book(symbol).orders.values())
+        for client_order_id in reversed(self._closed_ids):
+            order = self._orders[client_order_id]
+            if order.at_ms <= at_ms:
+                break
+            if order.symbol == symbol:
+                orders.append(order)
+        orders.sort(key=lambda order: order.sequence)
+        reports = (order.report_as_of(at_ms) for order in orders)
+        return tuple(report for report in reports if report is not None)
+
+    def recent_fills(self, symbol: str) -> Sequence[OwnFill]:
+        """The newest executions on a symbol since the engine was made, oldest first, without a gap."""
+        return self._book(symbol).recent_fills
+
+    def trades(self, symbol: str) -> int:
+        """How many executions there ever were on a symbol; each has its number as ``trade_id``, from 1."""
+        return self._book(symbol).trades
 
     def balances(self) -> dict[str, Balance]:
         """What the account holds, by currency."""
         return self._account.balances()
 
     def totals(self) -> dict[str, Decimal]:
-        """Account, counterparty and fee pot together, by currency; constant for ever."""
+        """Account, counterparty and fee pot together, less what was transferred, by currency; constant for ever."""
         return self._account.totals()
 
     def fees(self) -> dict[str, Decimal]:
         """What the exchange earned, by currency."""
         return dict(self._account.fee_pot)
+
+    def transferred(self) -> dict[str, Decimal]:
+        """What was brought in from elsewhere, less what was taken away, by currency."""
+        return dict(self._account.transferred)
 
     def take_changes(self) -> tuple[ExchangeOrder, ...]:
         """The orders that changed since this was last asked."""
@@ -196,6 +243,7 @@ class MatchingEngine:
             fee_pot=account.fee_pot,
             trades={symbol: book.trades for symbol, book in self._books.items()},
             last_prices={symbol: book.last_price for symbol, book in self._books.items()},
+            transferred=account.transferred,
         )
 
     def restore(self, state: MatchingState, open_orders: Iterable[ExchangeOrder], used_ids: Iterable[str]) -> None:
@@ -211,6 +259,7 @@ class MatchingEngine:
             (account.locked, state.locked),
             (account.counterparty, state.counterparty),
             (account.fee_pot, state.fee_pot),
+            (account.transferred, state.transferred),
         ):
             own.update({**dict.fromkeys(account.free, ZERO), **kept})
         for symbol, book in self._books.items():
@@ -259,6 +308,7 @@ class MatchingEngine:
             post_only=request.post_only,
             locked=needed,
             at_ms=at_ms,
+            accepted_ms=at_ms,
         )
         self._used_ids.add(order.client_order_id)
         self._orders[order.client_order_id] = order
@@ -290,7 +340,7 @@ class MatchingEngine:
         """Fill an order in part or whole; the stream's report of it."""
         market = book.market
         rate = market.maker_fee_rate if is_maker else market.taker_fee_rate
-        fee, fee_currency = self._settle(market, order, price, amount, rate)
+        fee, fee_currency = settle_fill(self._account, market, order, price=price, amount=amount, fee_rate=rate)
         book.trades += 1
         fill = Fill(
             trade_id=str(book.trades),
@@ -302,6 +352,9 @@ class MatchingEngine:
             at_ms=at_ms,
         )
         order.fills.append(fill)
+        book.recent_fills.append(
+            OwnFill(client_order_id=order.client_order_id, symbol=order.symbol, side=order.side, fill=fill)
+        )
         order.filled += amount
         order.at_ms = at_ms
         self._changed[order.client_order_id] = order
@@ -311,45 +364,6 @@ class MatchingEngine:
         else:
             order.status = OrderStatus.PARTIALLY_FILLED
         return order.report((fill,))
-
-    def _settle(
-        self, market: Market, order: ExchangeOrder, price: Decimal, amount: Decimal, rate: Decimal
-    ) -> tuple[Decimal, str]:
-        """Move the money of one fill; the fee and its currency."""
-        account = self._account
-        cost = price * amount
-        match order.side:
-            case Side.SELL:
-                fee = rounded_fee(cost * rate)
-                account.pay(market.base, amount)
-                account.receive(market.quote, cost)
-                account.pay_fee_from_free(market.quote, fee)
-                order.locked -= amount
-                return fee, market.quote
-            case Side.BUY:
-                account.pay(market.quote, cost)
-                account.receive(market.base, amount)
-                return self._settle_buy_fee(market, order, cost, amount, rate)
-
-    def _settle_buy_fee(
-        self, market: Market, order: ExchangeOrder, cost: Decimal, amount: Decimal, rate: Decimal
-    ) -> tuple[Decimal, str]:
-        match market.fee_currency:
-            case FeeCurrency.RECEIVED:
-                fee = rounded_fee(amount * rate)
-                self._account.pay_fee_from_free(market.base, fee)
-                order.locked -= cost
-                return fee, market.base
-            case FeeCurrency.QUOTE:
-                locked_for_fees = order.locked - order.price * order.remaining
-                fee = min(rounded_fee(cost * rate), locked_for_fees)
-                self._account.pay_fee_from_locked(market.quote, fee)
-                order.locked -= cost + fee
-                needed = quote_locked_by_buy(market, order.price, order.remaining - amount)
-                if order.locked > needed:
-                    self._account.unlock(market.quote, order.locked - needed)
-                    order.locked = needed
-                return fee, market.quote
 
     def _close(self, book: OrderBook, order: ExchangeOrder) -> None:
         """Take a finished order off the book and free what it still binds."""

@@ -5,13 +5,14 @@ fill is the last of its list and a trade that fills nothing costs two comparison
 """
 
 from bisect import bisect_left, insort
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from engine.model.actions import QuietBand
 from engine.model.market import Market
 from engine.model.money import ZERO
-from engine.model.order import Fill, OrderReport, OrderStatus, Side
+from engine.model.order import Fill, OrderReport, OrderStatus, OwnFill, Side
 
 NO_BUY = ZERO
 """Below every price: no buy rests."""
@@ -23,6 +24,7 @@ NO_SELL = Decimal("Infinity")
 class ExchangeOrder:
     """One accepted order. ``locked`` is what it still binds: quote of a buy, base of a sell.
 
+    ``at_ms`` is when it last changed; ``accepted_ms`` is 0 where an earlier life accepted it.
     Invariant: ``filled`` is the sum of ``fills``; ``locked`` is 0 once the order is closed.
     """
 
@@ -38,6 +40,7 @@ class ExchangeOrder:
     status: OrderStatus = OrderStatus.OPEN
     filled: Decimal = ZERO
     fills: list[Fill] = field(default_factory=list)
+    accepted_ms: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -66,19 +69,38 @@ class ExchangeOrder:
         """What the exchange answers when asked: the order with all of its fills."""
         return self.report(tuple(self.fills))
 
+    def report_as_of(self, at_ms: int) -> OrderReport | None:
+        """What the exchange would have answered at an earlier time; None: it had no such order yet."""
+        if self.accepted_ms > at_ms:
+            return None
+        if self.at_ms <= at_ms:
+            return self.full_report()
+        fills = tuple(fill for fill in self.fills if fill.at_ms <= at_ms)
+        return replace(
+            self.report(fills),
+            status=OrderStatus.PARTIALLY_FILLED if fills else OrderStatus.OPEN,
+            filled=sum((fill.amount for fill in fills), ZERO),
+            at_ms=fills[-1].at_ms if fills else self.accepted_ms or at_ms,
+        )
+
 
 class OrderBook:
     """The account's resting orders on one market, and the market's last trade.
 
     Invariant: ``best_buy`` and ``best_sell`` are the last prices of their lists, or NO_BUY and NO_SELL.
+    Invariant: ``recent_fills`` are the newest executions without a gap; the last has the number ``trades``.
     """
 
-    __slots__ = ("best_buy", "best_sell", "buys", "last_price", "market", "orders", "sells", "trades")
+    __slots__ = (
+        *("best_buy", "best_sell", "buys", "last_price", "market", "orders", "recent_fills"),
+        *("sells", "trades"),
+    )
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: Market, *, fills_kept: int) -> None:
         self.market = market
         self.last_price: Decimal | None = None
         self.trades = 0
+        self.recent_fills: deque[OwnFill] = deque(maxlen=fills_kept)
         self.orders: dict[str, ExchangeOrder] = {}
         self.buys: list[tuple[Decimal, int, ExchangeOrder]] = []
         self.sells: list[tuple[Decimal, int, ExchangeOrder]] = []

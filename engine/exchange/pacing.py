@@ -15,12 +15,26 @@ class Waiting:
 
     def __init__(self) -> None:
         self.has_happened = False
-        self.stir = anyio.Event()
+        self._stir: anyio.Event | None = None
 
     def happen(self, _at_ms: int) -> None:
         """What was waited for is here."""
         self.has_happened = True
-        self.stir.set()
+        self.stir()
+
+    def stir(self) -> None:
+        """Let who waits look around."""
+        if self._stir is not None:
+            self._stir.set()
+
+    async def stirred(self) -> None:
+        """Wait until there is reason to look around."""
+        self._stir = anyio.Event()
+        await self._stir.wait()
+
+    def forget(self) -> None:
+        """Nobody waits any more: what was its event loop is not to be touched."""
+        self._stir = None
 
 
 class Pacer:
@@ -63,10 +77,10 @@ class Pacer:
                 if self._mover is None:
                     await self.move(lambda: waiting.has_happened)
                 else:
-                    waiting.stir = anyio.Event()
-                    await waiting.stir.wait()
+                    await waiting.stirred()
         finally:
-            del self._waiting[waiting]
+            waiting.forget()
+            self._waiting.pop(waiting, None)
 
     async def move(self, is_over: Callable[[], bool]) -> None:
         """Move, instead of whoever did, until it is over, or nothing more is to come, or another takes over."""
@@ -84,13 +98,21 @@ class Pacer:
         finally:
             self._hand_over(me)
 
+    def forget_all(self) -> None:
+        """Whoever moved or waited is gone without a word, and its event loop with it."""
+        for waiting in self._waiting:
+            waiting.forget()
+        self._waiting.clear()
+        self._mover = None
+        self._wake, self._wake_ms = None, 0
+
     def _hand_over(self, mover: object) -> None:
         """Let somebody who waits move on, unless somebody does already."""
         if self._mover is mover:
             self._mover = None
             self._wake, self._wake_ms = None, 0
             for waiting in self._waiting:
-                waiting.stir.set()
+                waiting.stir()
 
 
 async def _wait(event: anyio.Event, seconds_max: float) -> None:

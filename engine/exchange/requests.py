@@ -1,16 +1,18 @@
 """The way of a request to the simulated exchange and of its answer back.
 
-A request is executed when it arrives, even if its sender has given up meanwhile; what came of
-it comes back as the answer, unless the fault plan loses the one or the other.
+A request is executed when it arrives, even if its sender has given up meanwhile, unless it meets
+a ban; what came of it comes back as the answer. The fault plan loses, delays or tears the one or
+the other.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 from engine.exchange.faults import FaultPlan, RequestFate
 from engine.exchange.pacing import Pacer, Waiting
 from engine.exchange.timeline import Arrival, Timeline
-from engine.model.errors import GridwrightError, InvariantBroken
+from engine.model.errors import GridwrightError, InvariantBroken, Transient
 
 T = TypeVar("T")
 
@@ -63,24 +65,41 @@ class Requests:
         """There, ``execute(at_ms)``, and back with what it returned or raised.
 
         Raises:
-            GridwrightError: ``unanswered`` when no answer came within the time of the fault plan.
+            GridwrightError: ``unanswered`` when no answer came within the time of the fault plan, or none to be read.
+            Transient: it met a ban, and was not executed.
         """
         sent_ms = self._now_ms()
         arrives_ms = sent_ms + self._latency_ms
         gives_up_ms = sent_ms + self._faults.timeout_ms
-        execution, answer = _Execution(execute), Waiting()
+        answers_ms = arrives_ms + self._latency_ms
+        execution, answer = _Execution(partial(self._serve, execute)), Waiting()
         fate = self._faults.fate_of(name, sent_ms)
         match fate:
-            case RequestFate.ANSWERED:
+            case RequestFate.ANSWERED | RequestFate.ANSWER_TORN:
                 self._timeline.send(Arrival.REQUEST, arrives_ms, execution.run)
-                self._timeline.send(Arrival.ANSWER, arrives_ms + self._latency_ms, answer.happen)
             case RequestFate.ANSWER_LOST:
                 self._timeline.send(Arrival.REQUEST, arrives_ms, execution.run)
-                self._timeline.send(Arrival.ANSWER, gives_up_ms, answer.happen)
+                answers_ms = gives_up_ms
+            case RequestFate.REQUEST_LATE:
+                lateness_ms = self._faults.lateness_ms_of(name, sent_ms)
+                self._timeline.send(Arrival.REQUEST, sent_ms + lateness_ms, execution.run)
+                answers_ms = gives_up_ms
             case RequestFate.REQUEST_LOST:
-                self._timeline.send(Arrival.ANSWER, gives_up_ms, answer.happen)
-        self._pacer.expect(arrives_ms)
+                answers_ms = gives_up_ms
+        self._timeline.send(Arrival.ANSWER, answers_ms, answer.happen)
+        self._pacer.expect(min(arrives_ms, answers_ms))
         await self._pacer.wait(answer)
-        if fate is not RequestFate.ANSWERED:
-            raise unanswered(f"no answer to {name} within {self._faults.timeout_ms} ms")
-        return execution.result()
+        match fate:
+            case RequestFate.ANSWERED:
+                return execution.result()
+            case RequestFate.ANSWER_TORN:
+                raise unanswered(f"the answer to {name} cannot be read")
+            case RequestFate.REQUEST_LOST | RequestFate.ANSWER_LOST | RequestFate.REQUEST_LATE:
+                raise unanswered(f"no answer to {name} within {self._faults.timeout_ms} ms")
+
+    def _serve(self, execute: Callable[[int], T], at_ms: int) -> T:
+        """A request is at the door."""
+        ban = self._faults.ban_at(at_ms)
+        if ban is not None:
+            raise Transient("banned for a while", retry_after_seconds=(ban.until_ms - at_ms) / 1000)
+        return execute(at_ms)

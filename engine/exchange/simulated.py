@@ -5,13 +5,13 @@ executed when they arrive, reports come over one stream in order, and every orde
 twice, by the answer and by the stream. It lives in the engine's time alone: ``now_ms`` and
 ``anyio.sleep``, which are virtual in simulation.
 
-At one instant things happen in a fixed order: the market's rows first, then requests that
-arrive, then stream reports, then answers. So a run that stops only at the rows that leave all
-quiet bands cannot be told from one that stops at every row.
+At one instant things happen in a fixed order: windows of faults begin and end, then come the
+market's rows, then requests that arrive, then stream reports, then answers. So a run that stops
+only at the rows that leave all quiet bands cannot be told from one that stops at every row.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import TypeVar
@@ -20,26 +20,20 @@ import anyio
 from anyio.abc import TaskStatus
 
 from engine.exchange.faults import NO_FAULTS, FaultPlan
-from engine.exchange.feed import Feed
 from engine.exchange.matching import MatchingEngine, MatchingOptions
 from engine.exchange.pacing import Pacer
 from engine.exchange.port import Balance, ExchangeListener
 from engine.exchange.prices import PriceSource, Tick
 from engine.exchange.rate_limit import RateLimit, SlidingWindow
 from engine.exchange.requests import Requests
-from engine.exchange.simulated_books import FRESH_ADVICE, Books, NullBooks
+from engine.exchange.simulated_books import Books, NullBooks
+from engine.exchange.stream import Edge, Stream
 from engine.exchange.timeline import Arrival, Timeline
+from engine.exchange.venue import Venue
 from engine.model.actions import QuietBand
-from engine.model.errors import (
-    DataInvalid,
-    OrderNotFound,
-    OutcomeUnknown,
-    Rejected,
-    SettingsInvalid,
-    Transient,
-)
+from engine.model.errors import OutcomeUnknown, SettingsInvalid, Transient
 from engine.model.market import Market
-from engine.model.order import OrderReport, OrderRequest
+from engine.model.order import OrderReport, OrderRequest, OwnFill
 from engine.model.snapshot import Connection
 
 T = TypeVar("T")
@@ -91,19 +85,19 @@ class SimulatedExchange:
         self._now_ms = now_ms
         self._latency_ms = options.latency_ms
         self._faults = options.faults
-        self._matching = MatchingEngine(markets=markets.values(), balances=balances, options=options.matching)
-        self._feeds = {symbol: Feed(sources[symbol], every_tick=options.every_tick) for symbol in sorted(sources)}
-        self._books: Books = NullBooks() if books is None else books
+        self._venue = Venue(
+            matching=MatchingEngine(markets=markets.values(), balances=balances, options=options.matching),
+            sources=sources,
+            books=NullBooks() if books is None else books,
+            every_tick=options.every_tick,
+            clock_skew_ms=options.faults.clock_skew_ms,
+        )
         self._has_run = False
-        self.kept_orders: int | None = None
-        """How many orders the books remember of an earlier life; None where there were no books."""
-        self._start_ms = self._open_books()
-        self._untold: set[str] = set()
         self._is_settling = False
-        self._last_at_ms = dict.fromkeys(self._feeds, self._start_ms)
         self._order_window = SlidingWindow("orders", options.order_limit)
         self._cancel_window = SlidingWindow("cancels", options.cancel_limit)
         self._timeline = Timeline()
+        self._stream = Stream(options.faults)
         self._pacer = Pacer(now_ms=now_ms, settle=self._settle, next_ms=self._next_ms)
         self._requests = Requests(
             timeline=self._timeline,
@@ -112,18 +106,21 @@ class SimulatedExchange:
             faults=options.faults,
             now_ms=now_ms,
         )
-        self._listener: ExchangeListener | None = None
-        self._has_told_end = False
 
     @property
     def start_ms(self) -> int:
         """Where the engine's clock begins: the first row's time, or where the kept books stopped."""
-        return self._start_ms
+        return self._venue.start_ms
+
+    @property
+    def kept_orders(self) -> int | None:
+        """How many orders the books remember of an earlier life; None where there were no books."""
+        return self._venue.kept_orders
 
     @property
     def matching(self) -> MatchingEngine:
         """The exchange's own truth, for audits and tests."""
-        return self._matching
+        return self._venue.matching
 
     async def run(
         self,
@@ -133,29 +130,41 @@ class SimulatedExchange:
     ) -> None:
         """Stream prices and reports until cancelled, or until the last price and report are delivered.
 
-        It begins with the last price of every market; what happened before it began is not told.
+        It begins with the last price of every market; what happened before it began is not told,
+        and no band of an earlier listener holds. During a disconnect it begins at its end.
 
         Raises:
             JournalFailed: the exchange's books cannot be written.
         """
         self._has_run = True
-        self._listener = None
-        self._settle(self._now_ms())
-        self._listener = listener
-        self._has_told_end = False
+        self._stream.close()
+        now = self._now_ms()
+        self._settle(now)
+        for feed in self._venue.feeds.values():
+            feed.forget_bands()
+        opening = self._stream.open(listener)
         is_over = False
         try:
-            listener.on_connection(Connection.CONNECTED)
-            for symbol in self._feeds:
-                price = self._matching.last_price(symbol)
-                if price is not None:
-                    listener.on_price(symbol, price, self._last_at_ms[symbol])
+            if self._stream.is_cut(now):
+                self._stream.tell_connection(Connection.DISCONNECTED)
+                await self._pacer.move(lambda: not self._stream.is_cut(self._now_ms()))
+            else:
+                self._join(now, rows_until_ms=now)
             task_status.started()
             await self._pacer.move(lambda: False)
             is_over = True
         finally:
             if not is_over:
-                self._listener = None
+                self._stream.close(opening)
+
+    def forget_client(self) -> None:
+        """The client was killed: nobody listens or waits any more, without a word.
+
+        Its requests on their way still arrive. To be called before its event loop is let go of,
+        which is not touched from then on.
+        """
+        self._stream.close()
+        self._pacer.forget_all()
 
     def close(self) -> None:
         """Keep the time and the quiet rows passed, so that the next start goes on from now.
@@ -167,15 +176,13 @@ class SimulatedExchange:
         """
         try:
             if self._has_run:
-                self._keep_passed_rows(max(self._now_ms(), self._start_ms))
+                self._keep_passed_rows(max(self._now_ms(), self.start_ms))
         finally:
-            self._books.close()
+            self._venue.close()
 
     def _keep_passed_rows(self, now_ms: int) -> None:
         self._settle(now_ms)
-        for symbol in self._feeds:
-            self._catch_up(symbol, now_ms)
-            self._save(now_ms, symbol)
+        self._venue.keep_passed_rows(now_ms)
 
     async def fetch_market(self, symbol: str) -> Market:
         """Filters and fees. Raises ``SettingsInvalid`` for a symbol that is not traded here."""
@@ -183,15 +190,28 @@ class SimulatedExchange:
 
     async def fetch_balances(self) -> dict[str, Balance]:
         """What the account holds, by currency."""
-        return await self._ask("balances", lambda _: self._matching.balances())
+        return await self._ask("balances", lambda _: self.matching.balances())
 
     async def fetch_order(self, symbol: str, client_order_id: str) -> OrderReport:
         """The order with all of its fills, open or not. Raises ``OrderNotFound``."""
-        return await self._ask(f"order {client_order_id}", lambda _: self._find(symbol, client_order_id))
+        name = f"order {client_order_id}"
+        return await self._ask(
+            name, lambda at_ms: self._venue.order(symbol, client_order_id, as_of_ms=self._shown_ms(name, at_ms))
+        )
 
     async def fetch_open_orders(self, symbol: str) -> Sequence[OrderReport]:
         """All open orders on a symbol, oldest first, foreign ones too, each with all of its fills."""
-        return await self._ask(f"open orders {symbol}", lambda _: self._matching.open_orders(symbol))
+        name = f"open orders {symbol}"
+        return await self._ask(
+            name, lambda at_ms: self._venue.open_orders(symbol, as_of_ms=self._shown_ms(name, at_ms))
+        )
+
+    async def fetch_fills(self, symbol: str, since_ms: int) -> Sequence[OwnFill]:
+        """The account's executions on a symbol at or after ``since_ms`` of the exchange's clock, oldest first."""
+        name = f"fills {symbol}"
+        return await self._ask(
+            name, lambda at_ms: self._venue.fills(symbol, since_ms, as_of_ms=self._shown_ms(name, at_ms))
+        )
 
     async def place(self, request: OrderRequest) -> OrderReport:
         """Place a limit order; its report, with its fills when it took at once.
@@ -221,15 +241,31 @@ class SimulatedExchange:
             unanswered=OutcomeUnknown,
         )
 
+    def place_by_hand(self, request: OrderRequest) -> OrderReport:
+        """The account's owner places an order on the exchange's own site, now; as ``place`` without its limits."""
+        return self._place_now(request, self._now_settled())
+
+    def cancel_by_hand(self, symbol: str, client_order_id: str) -> OrderReport:
+        """The account's owner cancels any open order on the exchange's own site, now. Raises ``OrderNotFound``."""
+        return self._cancel_now(symbol, client_order_id, self._now_settled())
+
+    def transfer(self, currency: str, amount: Decimal) -> None:
+        """The account's owner brings an amount in, or takes it away when negative, now; no report tells of it.
+
+        Raises:
+            Rejected: no such currency, or less of it is free.
+        """
+        self._venue.transfer(currency, amount, self._now_settled())
+
     def set_quiet_band(self, symbol: str, listener_key: str, band: QuietBand | None) -> None:
         """What a listener need not be told from now on; None: tell every price."""
         self._tell_newest(symbol)
-        self._feeds[symbol].set_band(listener_key, band)
+        self._venue.feeds[symbol].set_band(listener_key, band)
         self._pacer.look_again()
 
     def tell_prices(self) -> None:
         """Tell the newest price of every market that has traded unseen."""
-        for symbol in self._feeds:
+        for symbol in self._venue.feeds:
             self._tell_newest(symbol)
 
     async def _ask(self, name: str, answer: Callable[[int], T]) -> T:
@@ -237,7 +273,7 @@ class SimulatedExchange:
         return await self._requests.send(name, answer, unanswered=Transient)
 
     def _settle(self, now_ms: int) -> None:
-        """Let everything happen that is due by now, in order of time; at one instant rows come first."""
+        """Let everything happen that is due by now, in order of time."""
         if self._is_settling:
             return
         self._is_settling = True
@@ -248,102 +284,106 @@ class SimulatedExchange:
 
     def _settle_all(self, now_ms: int) -> None:
         while True:
-            row = self._next_row()
-            due_ms = self._timeline.next_ms
-            if row is not None and row[0] <= now_ms and (due_ms is None or row[0] <= due_ms):
-                self._trade(row[1], row[2])
-            elif due_ms is not None and due_ms <= now_ms:
-                self._timeline.deliver_next()
-            else:
+            row = self._venue.next_row()
+            due_ms, edge_ms = self._timeline.next_ms, self._stream.next_edge_ms
+            at_ms = _earlier(edge_ms, _earlier(None if row is None else row[0], due_ms))
+            if at_ms is None or at_ms > now_ms:
                 break
-        if row is None and self._listener is not None and not self._has_told_end:
-            self._has_told_end = True
-            self._listener.on_connection(Connection.ENDED)
+            if at_ms == edge_ms:
+                self._pass_edge()
+            elif row is not None and at_ms == row[0]:
+                self._trade(row[1], row[2])
+            else:
+                self._timeline.deliver_next()
+        stream = self._stream
+        if row is None and stream.is_open and not stream.has_ended and not stream.is_silent(now_ms):
+            stream.end()
 
     def _next_ms(self) -> int | None:
         """When something happens next; None: never, unless it is asked for."""
-        row = self._next_row()
-        due_ms = self._timeline.next_ms
-        if row is None:
-            return due_ms
-        return row[0] if due_ms is None else min(row[0], due_ms)
+        row = self._venue.next_row()
+        due_ms = _earlier(None if row is None else row[0], self._timeline.next_ms)
+        return _earlier(self._stream.next_edge_ms, due_ms)
 
-    def _next_row(self) -> tuple[int, str, Tick] | None:
-        """The earliest row of all markets that is worth a stop, with its time and symbol."""
-        earliest: tuple[int, str, Tick] | None = None
-        for symbol, feed in self._feeds.items():
-            tick = feed.next_row(self._matching.quiet_band(symbol))
-            if tick is not None and (earliest is None or tick.at_ms < earliest[0]):
-                earliest = tick.at_ms, symbol, tick
-        return earliest
+    def _pass_edge(self) -> None:
+        """A window in which the stream is silent begins or ends."""
+        at_ms, edge = self._stream.take_edge()
+        match edge:
+            case Edge.SILENCE:
+                for symbol in self._venue.feeds:
+                    self._catch_up(symbol, at_ms - 1)
+                    self._stream.tell_untold(symbol)
+            case Edge.CUT:
+                self._stream.tell_connection(Connection.DISCONNECTED)
+            case Edge.JOIN:
+                self._join(at_ms, rows_until_ms=at_ms - 1)
+            case Edge.VOICE:
+                pass  # A stop, for the end of the market may have waited for it.
+
+    def _join(self, at_ms: int, *, rows_until_ms: int) -> None:
+        """The connection is there: it begins with the last price of every market."""
+        self._stream.tell_connection(Connection.CONNECTED)
+        for symbol in self._venue.feeds:
+            self._catch_up(symbol, rows_until_ms)
+            newest = self._venue.newest(symbol)
+            if newest is not None:
+                self._stream.tell_price(symbol, *newest, told_ms=at_ms)
 
     def _trade(self, symbol: str, tick: Tick) -> None:
-        self._feeds[symbol].pass_row(tick)
-        self._last_at_ms[symbol] = tick.at_ms
-        reports = self._matching.trade(symbol, tick.price, tick.at_ms)
-        self._save(tick.at_ms, symbol)
-        self._report(reports, tick.at_ms)
-        self._untold.discard(symbol)
-        if self._listener is not None:
-            self._listener.on_price(symbol, tick.price, tick.at_ms)
+        self._report(self._venue.trade(symbol, tick), tick.at_ms)
+        self._stream.tell_price(symbol, tick.price, tick.at_ms, told_ms=tick.at_ms)
 
     def _place(self, request: OrderRequest, at_ms: int) -> OrderReport:
         self._order_window.admit(at_ms)
+        return self._place_now(request, at_ms)
+
+    def _place_now(self, request: OrderRequest, at_ms: int) -> OrderReport:
         self._catch_up(request.symbol, at_ms)
-        reports = self._matching.place(request, at_ms)
-        self._keep(request.symbol, reports, at_ms)
-        return self._matching.order(request.symbol, request.client_order_id)
+        self._report(self._venue.place(request, at_ms), at_ms)
+        return self.matching.order(request.symbol, request.client_order_id)
 
     def _cancel(self, symbol: str, client_order_id: str, at_ms: int) -> OrderReport:
         self._cancel_window.admit(at_ms)
-        self._catch_up(symbol, at_ms)
-        report = self._matching.cancel(symbol, client_order_id, at_ms)
-        self._keep(symbol, (replace(report, fills=()),), at_ms)
-        return report
+        return self._cancel_now(symbol, client_order_id, at_ms)
 
-    def _keep(self, symbol: str, reports: Sequence[OrderReport], at_ms: int) -> None:
-        """A request changed the orders: keep it, then tell of it."""
-        self._feeds[symbol].search_again()
-        self._save(at_ms, symbol)
-        self._report(reports, at_ms)
+    def _cancel_now(self, symbol: str, client_order_id: str, at_ms: int) -> OrderReport:
+        self._catch_up(symbol, at_ms)
+        report, told = self._venue.cancel(symbol, client_order_id, at_ms)
+        self._report((told,), at_ms)
+        return report
 
     def _catch_up(self, symbol: str, at_ms: int) -> None:
         """Pass the quiet rows up to now, so that the last price is the market's."""
-        feed = self._feeds.get(symbol)
-        if feed is None:
-            raise Rejected(f"expected one of {', '.join(self._feeds)}, found {symbol}")
-        tick = feed.pass_quiet_rows(at_ms)
+        tick = self._venue.catch_up(symbol, at_ms)
         if tick is not None:
-            self._last_at_ms[symbol] = tick.at_ms
-            self._matching.see_price(symbol, tick.price)
-            self._untold.add(symbol)
+            self._stream.pass_unseen(symbol, tick)
 
     def _tell_newest(self, symbol: str) -> None:
         """Let the market go on to now, and tell its price if that went by unseen.
 
         A listener that asks while it is being told hears the rest in its turn.
         """
-        if self._is_settling:
-            return
+        if not self._is_settling:
+            self._catch_up(symbol, self._now_settled())
+            self._stream.tell_untold(symbol)
+
+    def _now_settled(self) -> int:
+        """The time, everything due by then having happened; whoever moves looks again at what comes next."""
         now = self._now_ms()
         self._settle(now)
-        self._catch_up(symbol, now)
-        price = self._matching.last_price(symbol)
-        if symbol in self._untold and price is not None and self._listener is not None:
-            self._untold.discard(symbol)
-            self._listener.on_price(symbol, price, self._last_at_ms[symbol])
-
-    def _save(self, at_ms: int, symbol: str) -> None:
-        self._books.save(at_ms=at_ms, matching=self._matching, source=self._feeds[symbol].source)
+        self._pacer.look_again()
+        return now
 
     def _report(self, reports: Sequence[OrderReport], at_ms: int) -> None:
         for report in reports:
             for delay_ms in self._faults.delays_ms_of(report):
-                self._timeline.send(Arrival.REPORT, at_ms + self._latency_ms + delay_ms, partial(self._tell, report))
+                told_ms = at_ms + self._latency_ms + delay_ms
+                self._timeline.send(Arrival.REPORT, told_ms, partial(self._stream.tell_report, report))
 
-    def _tell(self, report: OrderReport, _due_ms: int) -> None:
-        if self._listener is not None:
-            self._listener.on_report(report)
+    def _shown_ms(self, question: str, at_ms: int) -> int | None:
+        """As of when, by the exchange's clock, a question that arrives now is answered; None: as things are."""
+        staleness_ms = self._faults.staleness_ms_of(question, at_ms)
+        return self._venue.clock_ms(at_ms) - staleness_ms if staleness_ms else None
 
     def _market(self, symbol: str) -> Market:
         market = self._markets.get(symbol)
@@ -351,30 +391,8 @@ class SimulatedExchange:
             raise SettingsInvalid(f"expected one of {', '.join(sorted(self._markets))}, found {symbol}")
         return market
 
-    def _find(self, symbol: str, client_order_id: str) -> OrderReport:
-        try:
-            return self._matching.order(symbol, client_order_id)
-        except OrderNotFound:
-            order = self._books.find_order(client_order_id)
-            if order is None or order.symbol != symbol:
-                raise
-            return order.full_report()
 
-    def _open_books(self) -> int:
-        """Go on from the kept books, if there are any; the time at which the exchange begins."""
-        sources = [feed.source for feed in self._feeds.values()]
-        kept = self._books.load()
-        if kept is None:
-            return min(source.start_ms for source in sources)
-        self.kept_orders = len(kept.used_ids)
-        try:
-            for source in sources:
-                state = kept.sources.get(source.symbol)
-                if state is None:
-                    source.pass_until(kept.at_ms)
-                else:
-                    source.restore(state)
-            self._matching.restore(kept.matching, kept.open_orders, kept.used_ids)
-        except (DataInvalid, ValueError) as error:
-            raise SettingsInvalid(f"{kept.origin}: {error}; {FRESH_ADVICE}") from error
-        return kept.at_ms
+def _earlier(one_ms: int | None, other_ms: int | None) -> int | None:
+    if one_ms is None or other_ms is None:
+        return other_ms if one_ms is None else one_ms
+    return min(one_ms, other_ms)

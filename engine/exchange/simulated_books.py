@@ -19,7 +19,7 @@ from engine.exchange.order_book import ExchangeOrder
 from engine.exchange.prices import PriceSource
 from engine.model.errors import JournalFailed, SettingsInvalid
 from engine.model.money import text_from_decimal
-from engine.model.order import Fill
+from engine.model.order import Fill, OwnFill
 
 BOOKS_NAME = "exchange.db"
 FRESH_ADVICE = "put it right, or start a new market with --fresh (the old is kept aside)"
@@ -42,6 +42,8 @@ CREATE TABLE fills (
 CREATE INDEX fills_of_order ON fills (client_order_id);
 CREATE INDEX open_orders ON orders (sequence) WHERE status IN ('open', 'partially_filled');
 """
+_FILLS_BY_TIME = "CREATE INDEX IF NOT EXISTS fills_by_time ON fills (symbol, at_ms)"
+"""Beside the schema, for files made before it was there are as good."""
 _ORDER_COLUMNS = (
     *("client_order_id", "sequence", "symbol", "side", "price", "amount", "post_only", "status"),
     *("filled", "locked", "at_ms"),
@@ -52,6 +54,11 @@ _ONE_ORDER = "SELECT * FROM orders WHERE client_order_id = ?"
 _FILLS = (
     "SELECT CAST(trade AS TEXT), price, amount, fee, fee_currency, is_maker, at_ms FROM fills"
     " WHERE client_order_id = ? ORDER BY trade"
+)
+_FILLS_SINCE = (
+    "SELECT client_order_id, side, CAST(trade AS TEXT), fills.price, fills.amount, fee, fee_currency, is_maker,"
+    " fills.at_ms FROM fills JOIN orders USING (client_order_id)"
+    " WHERE fills.symbol = ? AND fills.at_ms >= ? AND trade < ? ORDER BY trade"
 )
 _PUT_STATE = "INSERT OR REPLACE INTO state VALUES (1, ?, ?)"
 _PUT_ORDER = "INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -82,6 +89,9 @@ class Books(Protocol):
     def find_order(self, client_order_id: str) -> ExchangeOrder | None:
         """An order of any age, with all of its fills."""
 
+    def find_fills(self, symbol: str, since_ms: int, *, before_trade: int) -> tuple[OwnFill, ...]:
+        """The executions on a symbol since a time, up to the trade before this one, oldest first."""
+
     def close(self) -> None:
         """Let go of the file."""
 
@@ -99,6 +109,10 @@ class NullBooks:
     def find_order(self, client_order_id: str) -> ExchangeOrder | None:
         del client_order_id
         return None
+
+    def find_fills(self, symbol: str, since_ms: int, *, before_trade: int) -> tuple[OwnFill, ...]:
+        del symbol, since_ms, before_trade
+        return ()
 
     def close(self) -> None:
         return None
@@ -181,6 +195,18 @@ class DurableBooks:
         except (apsw.Error, msgspec.MsgspecError) as error:
             raise JournalFailed(f"the simulated exchange's books {self._path} cannot be read: {error}") from error
 
+    def find_fills(self, symbol: str, since_ms: int, *, before_trade: int) -> tuple[OwnFill, ...]:
+        """The executions on a symbol at or after ``since_ms``, up to the trade before this one, oldest first.
+
+        Raises:
+            JournalFailed: the file cannot be read.
+        """
+        try:
+            rows = self._connection.execute(_FILLS_SINCE, (symbol, since_ms, before_trade)).fetchall()
+            return tuple(_own_fill_from_row(symbol, row) for row in rows)
+        except (apsw.Error, msgspec.MsgspecError) as error:
+            raise JournalFailed(f"the simulated exchange's books {self._path} cannot be read: {error}") from error
+
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
@@ -227,6 +253,7 @@ def _prepare(path: Path, connection: apsw.Connection) -> None:
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {_VERSION}")
             connection.execute(_SCHEMA)
+    connection.execute(_FILLS_BY_TIME)
 
 
 def _check(path: Path, connection: apsw.Connection) -> None:
@@ -243,6 +270,17 @@ def _check(path: Path, connection: apsw.Connection) -> None:
 
 def _damaged(path: Path, error: Exception) -> SettingsInvalid:
     return SettingsInvalid(f"{path}: the simulated exchange's books cannot be read: {error}; {FRESH_ADVICE}")
+
+
+def _own_fill_from_row(symbol: str, row: tuple[object, ...]) -> OwnFill:
+    client_order_id, side, *fill = row
+    content = {
+        "client_order_id": client_order_id,
+        "symbol": symbol,
+        "side": side,
+        "fill": dict(zip(_FILL_COLUMNS, fill, strict=True)),
+    }
+    return msgspec.convert(content, OwnFill, strict=False)
 
 
 def _row_from_order(order: ExchangeOrder) -> tuple[str | int, ...]:

@@ -48,6 +48,10 @@ class JournalFailed(GridwrightError):
     """Halt: the journal cannot be read or written; nothing that moves money may go on."""
 
 
+class JournalRefused(JournalFailed):
+    """Tell the user: this file cannot be used as the journal; it was left as it is."""
+
+
 class InvariantBroken(GridwrightError):
     """Halt: something that must always hold does not."""
 

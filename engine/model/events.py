@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from engine.model.grid import Disposal, GridSpec, GridState, Lattice
 from engine.model.market import Market
+from engine.model.money import ZERO
 from engine.model.order import Leg, OrderReport, Side
 from engine.model.reconcile import Discrepancy, Resolution
 from engine.model.slot import Lot
@@ -25,7 +26,10 @@ class GridOpened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIntended:
-    """A decision to place an order, durable before anything is sent. ``price_seen`` is the price that led to it."""
+    """A decision to place an order, durable before anything is sent. ``price_seen`` is the price that led to it.
+
+    ``is_adopted``: it was found on the exchange, and the record of its intent was lost.
+    """
 
     slot: int
     client_order_id: str
@@ -37,15 +41,17 @@ class OrderIntended:
     dust: Lot
     price_seen: Decimal
     reason: str
+    is_adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelRequested:
-    """A decision to cancel the order of a slot."""
+    """A decision to cancel the order of a slot; ``price_seen`` 0 stands for none."""
 
     slot: int
     client_order_id: str
     reason: str
+    price_seen: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +68,7 @@ class LotSetAside:
 
     slot: int
     reason: str
+    price_seen: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

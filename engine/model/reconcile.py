@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from engine.model.market import Market
 from engine.model.money import ZERO
 from engine.model.order import OrderReport
 
@@ -85,7 +86,8 @@ class Discrepancy:
     """One difference, with the three views of it and the ways out.
 
     ``report`` is what the exchange says of the order, if it is about one; ``quantity`` is base
-    that is missing or too much. ``unanswered`` says what happens while nobody answers.
+    that is missing or too much, ``market`` what the exchange's rules are now. ``unanswered`` says what happens
+    while nobody answers.
     """
 
     kind: DiscrepancyKind
@@ -98,6 +100,7 @@ class Discrepancy:
     unanswered: str
     report: OrderReport | None = None
     quantity: Decimal = ZERO
+    market: Market | None = None
 
 
 Policy = Mapping[DiscrepancyKind, Resolution | None]

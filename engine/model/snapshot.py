@@ -184,3 +184,13 @@ class EngineEvent:
     grid: str
     slot: int | None
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryFrame:
+    """A past run right after one record of its journal: the engine as it was, and the event with its reason."""
+
+    sequence: int
+    last_sequence: int
+    event: EngineEvent
+    snapshot: EngineSnapshot

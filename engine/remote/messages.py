@@ -15,7 +15,18 @@ from typing import Annotated, Any
 
 import msgspec
 
-from engine.model.commands import Command, CommandDone, Freeze, Pause, Resume, SetSpeed, Stop, Thaw
+from engine.model.commands import (
+    Command,
+    CommandDone,
+    Freeze,
+    Pause,
+    Reconcile,
+    Resolve,
+    Resume,
+    SetSpeed,
+    Stop,
+    Thaw,
+)
 from engine.model.ids import SLOTS_MAX
 from engine.model.snapshot import EngineEvent, EngineSnapshot
 
@@ -24,6 +35,7 @@ REQUEST_BYTES_MAX = 64 * 1024
 REPLY_BYTES_MAX = 64 * 1024 * 1024
 EVENTS_MAX = 1000
 _GRID_NAME_MAX = 32
+_QUESTION_NAME_MAX = 64
 
 COMMAND_BY_NAME: dict[str, type[Command]] = {
     "pause": Pause,
@@ -32,6 +44,8 @@ COMMAND_BY_NAME: dict[str, type[Command]] = {
     "thaw": Thaw,
     "stop": Stop,
     "set_speed": SetSpeed,
+    "reconcile": Reconcile,
+    "resolve": Resolve,
 }
 _NAME_BY_COMMAND = {command: name for name, command in COMMAND_BY_NAME.items()}
 
@@ -189,12 +203,16 @@ def done_from_raw(raw: msgspec.Raw) -> CommandDone:
 
 def _check(command: Command) -> None:
     match command:
-        case Pause() | Resume() | Stop():
+        case Pause() | Resume() | Stop() | Reconcile():
             _check_grid(command.grid)
         case Freeze() | Thaw():
             _check_grid(command.grid)
             if not 0 <= command.slot < SLOTS_MAX:
                 raise BadRequest(f"expected a slot from 0 to {SLOTS_MAX - 1}, found {command.slot}")
+        case Resolve():
+            _check_grid(command.grid)
+            if not 1 <= len(command.name) <= _QUESTION_NAME_MAX:
+                raise BadRequest(f"expected the id of a question, at most {_QUESTION_NAME_MAX} characters long")
         case SetSpeed():
             if not isfinite(command.speed) or command.speed < 0:
                 raise BadRequest(f"expected a finite speed of at least 0, found {command.speed}")

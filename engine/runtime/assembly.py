@@ -19,6 +19,7 @@ from engine.model.errors import GridwrightError, SettingsInvalid
 from engine.model.market import Market
 from engine.model.money import nearest_step
 from engine.remote.server import serve
+from engine.runtime.causes import first_cause
 from engine.runtime.clock import RealClock, VirtualClock
 from engine.runtime.engine import Engine
 from engine.runtime.facts_codec import JournalIdentity
@@ -80,11 +81,17 @@ async def run_world(world: World, started: Callable[[Engine], Coroutine[None, No
     async with AsyncExitStack() as stack:
         journal = await _open_journal(world, stack)
         _check_same_life(world, journal)
-        engine = Engine(world.settings, clock=world.clock, exchange=world.exchange, journal=journal)
+        engine = Engine(
+            world.settings,
+            clock=world.clock,
+            exchange=world.exchange,
+            journal=journal,
+            reconcile_seconds=_market_seconds(world),
+        )
         try:
             await _run_with_socket(engine, world.folder / SOCKET_NAME, started)
         except* GridwrightError as group:
-            raise _first(group) from None
+            raise first_cause(group) from None
 
 
 async def _run_with_socket(
@@ -99,11 +106,9 @@ async def _run_with_socket(
             tasks.cancel_scope.cancel()
 
 
-def _first(error: BaseException) -> BaseException:
-    """The first real cause inside nested exception groups."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _market_seconds(world: World) -> float:
+    """The period of reconciliation on the market's clock: the configured seconds are the wall's."""
+    return world.settings.engine.reconcile_seconds * world.settings.simulation.speed
 
 
 def _check_same_life(world: World, journal: Journal) -> None:

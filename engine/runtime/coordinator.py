@@ -17,10 +17,11 @@ from engine.core import ladder
 from engine.core.slots import REFUSALS_MAX, SlotChange
 from engine.model.actions import QuietBand
 from engine.model.errors import CommandRefused, InvariantBroken
-from engine.model.events import Fact, GridStateChanged, LotSetAside, OrderReported, SlotFrozen, SlotThawed
-from engine.model.grid import Disposal, GridState
+from engine.model.events import Fact, LotSetAside, OrderReported, SlotFrozen
+from engine.model.grid import GridState
 from engine.model.order import OrderReport, OrderRequest, OrderStatus
 from engine.model.slot import Slot, order_of
+from engine.runtime.bookkeeper import FactLog, GridBookkeeper
 from engine.runtime.clock import Clock
 from engine.runtime.manager import Reservation, SlotManager
 
@@ -28,19 +29,11 @@ REPORTS_MAX = 100_000
 """Reports that may wait; a fill is never dropped, so more than this halts the engine."""
 _BATCH_MAX = 256
 _NOTHING = QuietBand(Decimal(0), Decimal(0))
-_VERBS = {GridState.PAUSED: "pause", GridState.RUNNING: "resume", GridState.STOPPING: "stop"}
 _ACKNOWLEDGED = frozenset(OrderStatus) - {
     OrderStatus.INTENT,
     OrderStatus.SENT,
     OrderStatus.UNKNOWN,
 }
-
-
-class FactLog(Protocol):
-    """Where facts become durable."""
-
-    async def append(self, grid: str, facts: Sequence[Fact], at_ms: int) -> object:
-        """Return once the facts are durable. Raises ``JournalFailed``."""
 
 
 class Executor(Protocol):
@@ -70,10 +63,12 @@ class GridCoordinator:
     ) -> None:
         self.manager = manager
         self.books = manager.books
+        self.bookkeeper = GridBookkeeper(manager, journal=journal, clock=clock)
         self.mark: Decimal | None = None
         self.mark_at_ms = 0
-        self.changes = 0
-        self._journal = journal
+        self.wait_reason: str | None = None
+        """Why nothing is decided now, whatever the state of the grid is."""
+        self.foreign_orders = 0
         self._executor = executor
         self._clock = clock
         self._watch = watch
@@ -85,6 +80,11 @@ class GridCoordinator:
         self._is_decision_due = False
         self._decisions = 0
         self._decision_of_unacknowledged: dict[str, int] = {}
+
+    @property
+    def changes(self) -> int:
+        """Rises with everything that is journalled."""
+        return self.bookkeeper.changes
 
     @property
     def is_busy(self) -> bool:
@@ -101,7 +101,7 @@ class GridCoordinator:
         if band.low < price < band.high:
             return
         self._decision_price = price
-        self._decide_soon()
+        self.decide_soon()
 
     def on_report(self, report: OrderReport) -> None:
         """The exchange said something of one of our orders."""
@@ -137,22 +137,24 @@ class GridCoordinator:
 
     async def decide(self) -> None:
         """Compare the ladder that should rest with the one that does, and act on the difference."""
-        if self._decision_price is None:
+        if self._decision_price is None or self.wait_reason is not None:
             return
         async with self.manager.locks.manager:
             price = self._decision_price
             decision = ladder.decide(self.manager.view(), price)
             at_ms = self._clock.now_ms()
-            hold, reservation = self.manager.reserve(decision.actions, price_seen=price, at_ms=at_ms)
+            hold, reservation = self.manager.reserve(
+                decision.actions, price_seen=price, at_ms=at_ms, unsettled=self.bookkeeper.unsettled
+            )
             self._decisions += 1
             for request in reservation.requests:
                 self._decision_of_unacknowledged[request.client_order_id] = self._decisions
             if any(isinstance(fact, LotSetAside) for fact in reservation.facts):
-                self._decide_soon()
+                self.decide_soon()
             self._set_band(decision.band)
         with hold:
             if reservation.facts:
-                await self._make_durable(reservation.facts, at_ms)
+                await self.bookkeeper.record(reservation.facts, at_ms)
         self._act(reservation)
         if self.books.state is GridState.STOPPING and self.manager.is_wound_down:
             await self._end_stopping()
@@ -170,7 +172,8 @@ class GridCoordinator:
             changes, facts = self._foresee(reports)
             if not facts:
                 return False
-            await self._make_durable(facts, self._clock.now_ms())
+            staged = self.bookkeeper.stage(facts, self._clock.now_ms())
+            await self.bookkeeper.make_durable(staged)
             # Only now: a decision that was made meanwhile left these slots out.
             mattering = [change for change in changes if self._matters(change)]
             for change in changes:
@@ -178,6 +181,7 @@ class GridCoordinator:
             for fact in facts:
                 if isinstance(fact, SlotFrozen):
                     books.apply(fact, 0)
+            self.bookkeeper.settled(staged)
         self._ask_for_missing_fills(changes)
         expired = {fact.slot for fact in facts if isinstance(fact, OrderReported) and _would_have_taken(fact.report)}
         if expired:
@@ -185,49 +189,16 @@ class GridCoordinator:
             self._set_band(_NOTHING)
         return any(change.slot.index not in expired for change in mattering)
 
-    # Commands
-
-    async def pause(self, by: str) -> None:
-        """Open nothing new."""
-        await self._change_state(GridState.PAUSED, None, "paused by wish", by, only_from=(GridState.RUNNING,))
-        await self.decide()
-
-    async def resume(self, by: str) -> None:
-        """Open again, after a pause or a stop."""
-        only_from = (GridState.PAUSED, GridState.STOPPED)
-        await self._change_state(GridState.RUNNING, None, "resumed by wish", by, only_from=only_from)
-        await self._decide_afresh()
-
-    async def stop(self, disposal: Disposal, by: str) -> None:
-        """End the grid; done when its state is ``STOPPED``."""
-        only_from = (GridState.RUNNING, GridState.PAUSED, GridState.EXITS_ONLY, GridState.STOPPING)
-        await self._change_state(GridState.STOPPING, disposal, f"stopping: {disposal}", by, only_from=only_from)
-        await self._decide_afresh()
-
-    async def freeze(self, index: int, by: str) -> None:
-        """Touch a slot no more."""
-        slot = self._slot(index)
-        if slot.freeze_reason is not None:
-            raise CommandRefused(f"slot {index} is already frozen: {slot.freeze_reason}")
-        await self._transition(index, SlotFrozen(slot=index, reason="frozen by wish", by=by))
-
-    async def thaw(self, index: int, by: str) -> None:
-        """Let a frozen slot trade again."""
-        if self._slot(index).freeze_reason is None:
-            raise CommandRefused(f"slot {index} is not frozen")
-        await self._transition(index, SlotThawed(slot=index, by=by))
-        await self._decide_afresh()
-
     async def start(self) -> None:
         """Go from starting to running, once everything that was open has been asked for."""
         if self.books.state is GridState.STARTING:
             only_from = (GridState.STARTING,)
-            await self._change_state(GridState.RUNNING, None, "started", by="engine", only_from=only_from)
+            await self.bookkeeper.change_state(GridState.RUNNING, None, "started", by="engine", only_from=only_from)
         for slot in self.books.live_slots():
             order = order_of(slot)
             if order is not None and order.is_cancel_requested:
                 self._executor.cancel(self.books.spec.symbol, order.client_order_id)
-        self._decide_soon()
+        self.decide_soon()
 
     # Steps
 
@@ -272,13 +243,14 @@ class GridCoordinator:
                 is_overtaken = decision != self._decisions
         return is_overtaken or bool(change.bookings) or type(before.state) is not type(change.slot.state)
 
-    async def _decide_afresh(self) -> None:
+    async def decide_afresh(self) -> None:
         """Decide at the newest price; the last one that led to a decision may be a whole band away."""
         if self.mark is not None:
             self._decision_price = self.mark
         await self.decide()
 
-    def _decide_soon(self) -> None:
+    def decide_soon(self) -> None:
+        """Decide with the next step."""
         self._is_decision_due = True
         self._wake.set()
 
@@ -306,39 +278,9 @@ class GridCoordinator:
         only_from = (GridState.STOPPING,)
         # Another decision may have ended it, or an operator may have changed the wish, while the lock was awaited.
         with suppress(CommandRefused):
-            await self._change_state(
+            await self.bookkeeper.change_state(
                 GridState.STOPPED, self.books.disposal, "stopped as asked", "engine", only_from=only_from
             )
-
-    async def _transition(self, index: int, fact: Fact) -> None:
-        async with self.manager.locks.manager:
-            hold = await self.manager.locks.hold_slots((index,))
-        with hold:
-            await self._make_durable((fact,), self._clock.now_ms())
-            self.books.apply(fact, self._clock.now_ms())
-
-    async def _change_state(
-        self,
-        state: GridState,
-        disposal: Disposal | None,
-        reason: str,
-        by: str,
-        *,
-        only_from: tuple[GridState, ...],
-    ) -> None:
-        fact = GridStateChanged(state=state, disposal=disposal, reason=reason, by=by)
-        async with self.manager.locks.manager:
-            if self.books.state not in only_from:
-                raise CommandRefused(
-                    f"cannot {_VERBS.get(state, state)} grid {self.books.spec.name!r}: it is {self.books.state} "
-                    f"({self.books.state_reason})"
-                )
-            self.books.apply(fact, self._clock.now_ms())
-        await self._make_durable((fact,), self._clock.now_ms())
-
-    async def _make_durable(self, facts: Sequence[Fact], at_ms: int) -> None:
-        self.changes += 1
-        await self._journal.append(self.books.spec.name, facts, at_ms)
 
     def _set_band(self, band: QuietBand) -> None:
         """From now on this band is quiet; the newest price may already be outside of it."""
@@ -348,11 +290,6 @@ class GridCoordinator:
         self._watch(band)
         if self.mark is not None and self.mark != self._decision_price:
             self.on_price(self.mark, self.mark_at_ms)
-
-    def _slot(self, index: int) -> Slot:
-        if not 0 <= index < len(self.books.slots):
-            raise CommandRefused(f"expected a slot from 0 to {len(self.books.slots) - 1}, found {index}")
-        return self.books.slots[index]
 
 
 def _would_have_taken(report: OrderReport) -> bool:

@@ -5,11 +5,11 @@ from concurrent.futures import Future
 
 import anyio
 
-from engine.model.commands import Command, CommandDone, Freeze, Pause, Resume, SetSpeed, Stop, Thaw
+from engine.model.commands import Command, CommandDone, Freeze, Pause, Reconcile, Resolve, Resume, SetSpeed, Stop, Thaw
 from engine.model.errors import CommandRefused, EngineStopped, GridwrightError
 from engine.model.grid import Disposal
 from engine.runtime.clock import RealClock, VirtualClock
-from engine.runtime.coordinator import GridCoordinator
+from engine.runtime.grid_control import GridControl
 
 COMMANDS_MAX = 100
 _IN_WORDS = {
@@ -22,9 +22,16 @@ _IN_WORDS = {
 class CommandDesk:
     """Knows which grid a command is for; ``grids`` may grow."""
 
-    def __init__(self, grids: Mapping[str, GridCoordinator], clock: RealClock | VirtualClock) -> None:
+    def __init__(
+        self,
+        grids: Mapping[str, GridControl],
+        clock: RealClock | VirtualClock,
+        *,
+        reconcile: Callable[[], Awaitable[str]],
+    ) -> None:
         self._grids = grids
         self._clock = clock
+        self._reconcile = reconcile
         self._send, self._posted = anyio.create_memory_object_stream[tuple[Command, "Future[CommandDone]", str]](
             COMMANDS_MAX
         )
@@ -47,9 +54,14 @@ class CommandDesk:
             case Stop():
                 grid = self._grid(command.grid)
                 await grid.stop(command.disposal, by)
-                frozen = sum(slot.freeze_reason is not None for slot in grid.books.slots)
-                rest = f"; frozen slots are left as they are: {frozen}" if frozen else ""
+                rest = f"; frozen slots are left as they are: {grid.frozen_slots}" if grid.frozen_slots else ""
                 return CommandDone(message=f"{command.grid}: stopping, {_IN_WORDS[command.disposal]}{rest}")
+            case Reconcile():
+                self._grid(command.grid)
+                return CommandDone(message=f"{command.grid}: {await self._reconcile()}")
+            case Resolve():
+                outcome = await self._grid(command.grid).resolve(command.name, command.resolution, by)
+                return CommandDone(message=f"{command.grid}: {command.name} {command.resolution}: {outcome}")
             case SetSpeed():
                 return self._set_speed(command.speed)
 
@@ -86,7 +98,7 @@ class CommandDesk:
         clock.speed = speed
         return CommandDone(message="as fast as possible" if speed == 0 else f"speed x{speed:g}")
 
-    def _grid(self, name: str) -> GridCoordinator:
+    def _grid(self, name: str) -> GridControl:
         grid = self._grids.get(name)
         if grid is None:
             names = ", ".join(self._grids) or "none yet"

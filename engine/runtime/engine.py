@@ -8,12 +8,12 @@ trades is cancelled, the state and the reason stay visible, and nothing pretends
 from concurrent.futures import Future
 from contextlib import suppress
 from decimal import Decimal
-from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from engine.core.books import GridBooks
+from engine.core.ladder import is_still_wanted
 from engine.exchange.port import Balance, Exchange
 from engine.model.actions import QuietBand
 from engine.model.commands import Command, CommandDone, SetSpeed
@@ -21,36 +21,44 @@ from engine.model.errors import (
     CommandRefused,
     EngineStopped,
     InvariantBroken,
-    OutcomeUnknown,
-    Rejected,
     SettingsInvalid,
-    Transient,
 )
 from engine.model.grid import Disposal, GridState
 from engine.model.ids import key_from_client_order_id
-from engine.model.order import Leg, OrderReport, OrderRequest
+from engine.model.order import OrderReport, OrderRequest
 from engine.model.snapshot import Connection, EngineSnapshot, EngineState, EventLevel
+from engine.runtime.balance_watch import BalanceWatch
+from engine.runtime.causes import first_cause
 from engine.runtime.clock import RealClock, VirtualClock
 from engine.runtime.coordinator import GridCoordinator
 from engine.runtime.desk import CommandDesk
 from engine.runtime.engine_view import EngineViewer
-from engine.runtime.executor import NEVER_ARRIVED, OrderExecutor
+from engine.runtime.executor import OrderExecutor
+from engine.runtime.grid_control import GridControl
+from engine.runtime.grid_router import GridRouter
 from engine.runtime.health import Roster
 from engine.runtime.journal import Journal
 from engine.runtime.journal_gate import JournalGate
+from engine.runtime.mirror import JournalMirror
 from engine.runtime.opening import GridOpener
 from engine.runtime.rate_budget import RateBudget
+from engine.runtime.reconciler import ReconciledGrid, Reconciler, Tally
+from engine.runtime.recovery import ask_about_live_orders
 from engine.runtime.story import Story
 from engine.runtime.views import GridViewer
 from engine.settings import Settings
+from engine.status import time_text
 
 START_SECONDS_MAX = 300.0
 CLOSE_SECONDS_MAX = 60.0
-_JOURNAL, _EXCHANGE, _ORDERS = "journal", "exchange", "orders"
+_JOURNAL, _EXCHANGE, _ORDERS, _RECONCILIATION = "journal", "exchange", "orders", "reconciliation"
 
 
 class Engine:
-    """One engine over one exchange account; an ``ExchangeListener``."""
+    """One engine over one exchange account; an ``ExchangeListener``.
+
+    ``reconcile_seconds`` are of its own clock; 0: at start, after gaps and on demand only.
+    """
 
     def __init__(
         self,
@@ -59,18 +67,18 @@ class Engine:
         clock: RealClock | VirtualClock,
         exchange: Exchange,
         journal: Journal,
+        reconcile_seconds: float = 0.0,
     ) -> None:
         self.state = EngineState.STARTING
         self.state_reason = "starting"
         self.connection = Connection.CONNECTING
-        self.balances: dict[str, Balance] = {}
         self.roster = Roster()
         self.story = Story()
-        self.coordinators: dict[str, GridCoordinator] = {}
         self.settings = settings
         self.clock = clock
         self.exchange = exchange
         self._journal = journal
+        self._reconcile_seconds = reconcile_seconds
         self._gate = JournalGate(journal, self.story)
         self._executor = OrderExecutor(
             exchange,
@@ -81,22 +89,32 @@ class Engine:
             note=self._warn,
         )
         self._viewer = EngineViewer(self)
-        self._by_number: dict[int, GridCoordinator] = {}
-        self._by_symbol: dict[str, list[GridCoordinator]] = {}
+        self._grids = GridRouter(journal.identity.instance)
+        self._reconciler: Reconciler | None = None
         self._prices: dict[str, tuple[Decimal, int]] = {}
         self._price_came = anyio.Event()
-        self._balances_wanted = anyio.Event()
+        self._balance_watch = BalanceWatch(exchange, note=self._warn)
         self._trading = anyio.CancelScope()
         self._started = anyio.Event()
         self._over = anyio.Event()
         self._closing = anyio.Event()
-        self._desk = CommandDesk(self.coordinators, clock)
+        self._desk = CommandDesk(self._grids.controls, clock, reconcile=self._reconcile_now)
+
+    @property
+    def coordinators(self) -> dict[str, GridCoordinator]:
+        """The open grids by name."""
+        return self._grids.coordinators
+
+    @property
+    def balances(self) -> dict[str, Balance]:
+        """The account's balances, as of when somebody last looked."""
+        return self._balance_watch.balances
 
     # What clients ask for
 
     def snapshot(self) -> EngineSnapshot:
         """The engine as it is now."""
-        self._balances_wanted.set()
+        self._balance_watch.look()
         if self.state is EngineState.RUNNING:
             self._let_tell_prices()
         return self._viewer.snapshot()
@@ -153,23 +171,20 @@ class Engine:
 
     def on_price(self, symbol: str, price: Decimal, at_ms: int) -> None:
         self._prices[symbol] = (price, at_ms)
-        coordinators = self._by_symbol.get(symbol)
-        if coordinators is None:
+        if not self._grids.on_symbol(symbol):
             self._price_came.set()
-            return
-        for coordinator in coordinators:
-            coordinator.on_price(price, at_ms)
+        self._grids.on_price(symbol, price, at_ms)
 
     def on_report(self, report: OrderReport) -> None:
-        key = key_from_client_order_id(report.client_order_id)
-        if key is None or key.instance != self._journal.identity.instance:
-            return
-        coordinator = self._by_number.get(key.grid)
-        if coordinator is not None:
-            coordinator.on_report(report)
+        self._grids.on_report(report)
 
     def on_connection(self, connection: Connection) -> None:
+        was_down = self.connection is Connection.DISCONNECTED
         self.connection = connection
+        if connection is Connection.DISCONNECTED:
+            self._wait_for_truth("the streams are down: nothing is placed before books and exchange were compared")
+        elif was_down and self._reconciler is not None:
+            self._reconciler.wake()
         level = EventLevel.WARNING if connection is Connection.DISCONNECTED else EventLevel.INFO
         self.story.tell(f"exchange {self.exchange.name}: {connection}", at_ms=self.clock.now_ms(), level=level)
         if connection is Connection.ENDED:
@@ -186,14 +201,14 @@ class Engine:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._trade)
-                tasks.start_soon(self._refresh_balances)
+                tasks.start_soon(self._balance_watch.run, lambda: self.state is EngineState.RUNNING)
                 tasks.start_soon(self._desk.serve, self._command_by)
                 task_status.started()
                 await self._closing.wait()
                 await self._leave()
                 tasks.cancel_scope.cancel()
         except* SettingsInvalid as group:
-            raise _first(group) from None
+            raise first_cause(group) from None
         finally:
             self._executor.close()
             self._desk.close()
@@ -209,7 +224,7 @@ class Engine:
                 await anyio.sleep(0.01)
             changes = [grid.changes for grid in self.coordinators.values()]
             # Asking takes longer than a report that is already on its way.
-            is_told = await self._fetch_balances()
+            is_told = await self._balance_watch.fetch()
             is_unchanged = changes == [grid.changes for grid in self.coordinators.values()]
             if is_told and is_unchanged and not self._is_busy():
                 return
@@ -222,7 +237,7 @@ class Engine:
             try:
                 await self._start_and_run()
             except Exception as error:  # noqa: BLE001 - whatever kills a part, the engine must halt and say so
-                cause = _first(error)
+                cause = first_cause(error)
                 if isinstance(cause, SettingsInvalid):
                     raise cause from None
                 self._halt(cause)
@@ -245,6 +260,7 @@ class Engine:
         self.roster.enlist(_ORDERS, "starting its workers")
         for spec in self.settings.grids:
             self.roster.enlist(f"grid {spec.name}", f"the first price of {spec.symbol}")
+        self.roster.enlist(_RECONCILIATION, "comparing books and exchange")
 
     async def _start(self, parts: TaskGroup) -> None:
         opener = GridOpener(
@@ -255,6 +271,14 @@ class Engine:
             clock=self.clock,
         )
         books_by_name = opener.fold()
+        reconciler = Reconciler(
+            exchange=self.exchange,
+            clock=self.clock,
+            journal=self._journal,
+            mirror=JournalMirror(self._journal, books_by_name),
+            policy=self.settings.reconcile,
+            caught_up=self._caught_up,
+        )
         self.roster.report_in(_JOURNAL, f"{self._journal.head[0]} records")
         await parts.start(self.exchange.run, self)
         self.roster.report_in(_EXCHANGE, self.exchange.name)
@@ -264,20 +288,29 @@ class Engine:
         for spec in self.settings.grids:
             books = books_by_name.get(spec.name)
             try:
-                books = books or await opener.open(spec, anchor=await self._first_price(spec.symbol))
+                if books is None:
+                    books = await opener.open(spec, anchor=await self._first_price(spec.symbol))
+                else:
+                    books = await opener.go_on(books)
             except SettingsInvalid as error:
                 problems.extend(error.problems)
                 continue
-            await self._ask_about_live_orders(self._make_coordinator(opener, books))
+            coordinator = self._open_grid(opener, books)
+            reconciler.add(ReconciledGrid(coordinator=coordinator, control=self._grids.controls[spec.name]))
+            await ask_about_live_orders(coordinator, self._executor, now_ms=self.clock.now_ms())
             self.roster.report_in(f"grid {spec.name}", f"{len(books.slots)} slots")
         if problems:
             raise SettingsInvalid(*problems)
+        await reconciler.at_start()
+        self.roster.report_in(_RECONCILIATION, str(reconciler.last))
+        self._reconciler = reconciler
         await self.roster.wait_complete()
         for coordinator in self.coordinators.values():
             await coordinator.start()
             parts.start_soon(coordinator.run)
+        parts.start_soon(reconciler.run, self._reconcile_seconds)
 
-    def _make_coordinator(self, opener: GridOpener, books: GridBooks) -> GridCoordinator:
+    def _open_grid(self, opener: GridOpener, books: GridBooks) -> GridCoordinator:
         spec = books.spec
 
         def watch(band: QuietBand) -> None:
@@ -290,36 +323,13 @@ class Engine:
             clock=self.clock,
             watch=watch,
         )
-        self.coordinators[spec.name] = coordinator
-        self._by_number[books.number] = coordinator
-        self._by_symbol.setdefault(spec.symbol, []).append(coordinator)
+        self._grids.add(coordinator, GridControl(coordinator, clock=self.clock, cancel=self._executor.cancel))
         self._viewer.add(spec.name, GridViewer(coordinator, in_flight=self._executor.in_flight))
         self.exchange.tell_prices()
         price = self._prices.get(spec.symbol)
         if price is not None:
             coordinator.on_price(*price)
         return coordinator
-
-    async def _ask_about_live_orders(self, coordinator: GridCoordinator) -> None:
-        """Orders that were live when the journal ended may have become anything since."""
-        reports: list[OrderReport] = []
-        now_ms = self.clock.now_ms()
-
-        async def ask(request: OrderRequest, *, was_seen: bool) -> None:
-            # It may have been sent up to the moment in which the engine before this one ended.
-            report = await self._executor.resolve(request, sent_until_ms=now_ms)
-            if was_seen and report.reason == NEVER_ARRIVED:
-                raise InvariantBroken(
-                    f"order {request.client_order_id} was on the exchange, which now does not know it: "
-                    f"restore the account this journal belongs to, or start over with --fresh"
-                )
-            reports.append(report)
-
-        async with anyio.create_task_group() as asking:
-            for request, was_seen in coordinator.manager.live_requests():
-                asking.start_soon(partial(ask, request, was_seen=was_seen))
-        if reports:
-            await coordinator.apply_reports(reports)
 
     async def _first_price(self, symbol: str) -> Decimal:
         while symbol not in self._prices:
@@ -328,33 +338,16 @@ class Engine:
         self.exchange.tell_prices()
         return self._prices[symbol][0]
 
-    async def _refresh_balances(self) -> None:
-        """Fetch the balances whenever somebody has looked."""
-        while True:
-            await self._balances_wanted.wait()
-            self._balances_wanted = anyio.Event()
-            if self.state is EngineState.RUNNING:
-                await self._fetch_balances()
-
-    async def _fetch_balances(self) -> bool:
-        """Fetch the balances; without an answer the old ones stay until somebody looks again."""
-        try:
-            self.balances = await self.exchange.fetch_balances()
-        except (Transient, Rejected, OutcomeUnknown) as error:
-            self._warn(f"the balances cannot be seen: {error}")
-            return False
-        return True
-
     async def _leave(self) -> None:
         disposal = self.settings.engine.on_exit
         if disposal is Disposal.LEAVE or self.state is not EngineState.RUNNING:
             return
         running = (GridState.RUNNING, GridState.PAUSED, GridState.EXITS_ONLY, GridState.STOPPING)
         leaving = [grid for grid in self.coordinators.values() if grid.books.state in running]
-        for coordinator in leaving:
+        for grid in leaving:
             # A grid that has just ended by itself needs no more.
             with suppress(CommandRefused):
-                await coordinator.stop(disposal, by="exit")
+                await self._grids.controls[grid.books.spec.name].stop(disposal, by="exit")
         with anyio.move_on_after(CLOSE_SECONDS_MAX):
             while any(grid.books.state is not GridState.STOPPED for grid in leaving):  # noqa: ASYNC110 - once
                 await anyio.sleep(0.05)
@@ -365,16 +358,31 @@ class Engine:
     def _is_wanted(self, request: OrderRequest) -> bool:
         """Whether an order that has waited for its turn may still go out."""
         key = key_from_client_order_id(request.client_order_id)
-        if key is None:
+        grid = self._grids.of_order(request.client_order_id)
+        if key is None or grid is None or grid.wait_reason is not None:
             return False
-        state = self._by_number[key.grid].books.state
-        match key.leg:
-            case Leg.ENTRY:
-                return state is GridState.RUNNING
-            case Leg.EXIT:
-                return state in (GridState.RUNNING, GridState.PAUSED, GridState.EXITS_ONLY)
-            case Leg.FLATTEN:
-                return state is GridState.STOPPING
+        return is_still_wanted(key.leg, grid.books.state)
+
+    def _wait_for_truth(self, reason: str) -> None:
+        """Place nothing until the books were compared with the exchange."""
+        for coordinator in self.coordinators.values():
+            coordinator.wait_reason = reason
+
+    def _caught_up(self, tally: Tally) -> None:
+        """Books and exchange were compared, and nothing is in doubt."""
+        self.roster.report_in(_RECONCILIATION, f"{time_text(self.clock.now_ms())}: {tally}")
+        if self.connection is Connection.DISCONNECTED:
+            return
+        for coordinator in self.coordinators.values():
+            if coordinator.wait_reason is not None:
+                coordinator.wait_reason = None
+                coordinator.decide_soon()
+
+    async def _reconcile_now(self) -> str:
+        """Compare on demand: what came of it. Raises ``CommandRefused`` before there is anything to compare."""
+        if self._reconciler is None:
+            raise CommandRefused("the engine has not started yet")
+        return str(await self._reconciler.now())
 
     def _halt(self, cause: BaseException) -> None:
         self.state = EngineState.HALTED
@@ -388,10 +396,3 @@ class Engine:
 
     def _warn(self, text: str) -> None:
         self.story.tell(text, at_ms=self.clock.now_ms(), level=EventLevel.WARNING)
-
-
-def _first(error: BaseException) -> BaseException:
-    """The first real cause inside nested exception groups."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

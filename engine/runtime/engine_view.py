@@ -28,7 +28,10 @@ class Viewed(Protocol):
     state: EngineState
     state_reason: str
     connection: Connection
-    balances: dict[str, Balance]
+
+    @property
+    def balances(self) -> dict[str, Balance]:
+        """The account's balances."""
 
     @property
     def clock(self) -> Clock:

@@ -43,8 +43,8 @@ class Journal(Protocol):
     async def append(self, grid: str, facts: Sequence[Fact], at_ms: int) -> tuple[Record, ...]:
         """Stage facts and commit them. Raises ``JournalFailed``."""
 
-    def records(self) -> Iterator[Record]:
-        """Everything that is safe now, from the first, checked while reading.
+    def records(self, after: int = 0) -> Iterator[Record]:
+        """What is safe now and has a sequence above ``after`` (at least 0), in order, checked while reading.
 
         Raises:
             JournalFailed: what is stored is not what was written.
@@ -97,11 +97,13 @@ class MemoryJournal:
         """Append facts; never suspends. Raises ``JournalFailed`` for an unreadable fact or when closed."""
         return self.stage(grid, facts, at_ms)
 
-    def records(self) -> Iterator[Record]:
-        """Everything appended. Raises ``JournalFailed`` when records were not kept."""
+    def records(self, after: int = 0) -> Iterator[Record]:
+        """What was appended after that sequence. Raises ``JournalFailed`` when records were not kept."""
         if self._records is None:
             raise JournalFailed("expected a journal that keeps its records, this one keeps only its head")
-        return iter(tuple(self._records))
+        if after < 0:
+            raise ValueError(f"after must be at least 0, was {after}")
+        return iter(self._records[after:])
 
     async def close(self) -> None:
         """Refuse every later append."""

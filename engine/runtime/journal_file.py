@@ -23,7 +23,7 @@ import apsw
 from engine.model.errors import JournalFailed
 from engine.model.events import Fact, Record
 from engine.runtime.facts_codec import Chain, JournalIdentity, Row
-from engine.runtime.journal_store import Store, open_store, read_records
+from engine.runtime.journal_store import Store, open_store, read_records_above
 
 JOURNAL_NAME = "journal.db"
 ROWS_IN_FLIGHT_MAX = 100_000
@@ -153,9 +153,9 @@ class FileJournal:
             await self.commit()
         return records
 
-    def records(self) -> Iterator[Record]:
-        """Everything durable now, from the first, checked while reading. Raises ``JournalFailed``."""
-        return read_records(self._store.path)
+    def records(self, after: int = 0) -> Iterator[Record]:
+        """What is durable and above ``after`` when reading begins, checked meanwhile. Raises ``JournalFailed``."""
+        return read_records_above(self._store.path, after)
 
     async def close(self) -> None:
         """Write what was appended, end the writer, release the file; again is the same as once."""

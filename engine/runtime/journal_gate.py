@@ -5,11 +5,22 @@ everything staged by then in one commit; the others find their facts durable.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from engine.model.events import Fact
 from engine.runtime.journal import Journal
 from engine.runtime.locks import RankedLock, make_journal_lock
 from engine.runtime.story import Story
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """Facts that have their place in the journal and are not yet durable."""
+
+    grid: str
+    facts: tuple[Fact, ...]
+    at_ms: int
+    sequences: range
 
 
 class JournalGate:
@@ -20,15 +31,24 @@ class JournalGate:
         self._journal = journal
         self._story = story
 
-    async def append(self, grid: str, facts: Sequence[Fact], at_ms: int) -> None:
+    def stage(self, grid: str, facts: Sequence[Fact], at_ms: int) -> Staged:
+        """Give facts their place in the journal. Raises ``JournalFailed``."""
+        records = self._journal.stage(grid, facts, at_ms)
+        sequences = range(records[0].sequence, records[-1].sequence + 1)
+        return Staged(grid=grid, facts=tuple(facts), at_ms=at_ms, sequences=sequences)
+
+    async def make_durable(self, staged: Staged) -> None:
         """Return once the facts are durable.
 
         Raises:
             JournalFailed: they are not, and nothing that moves money may go on.
         """
-        last = self._journal.stage(grid, facts, at_ms)[-1].sequence
         async with self.lock:
-            if self._journal.durable < last:
+            if self._journal.durable < staged.sequences[-1]:
                 await self._journal.commit()
-        for fact in facts:
-            self._story.tell_fact(grid, fact, at_ms)
+        for fact in staged.facts:
+            self._story.tell_fact(staged.grid, fact, staged.at_ms)
+
+    async def append(self, grid: str, facts: Sequence[Fact], at_ms: int) -> None:
+        """Stage facts and return once they are durable. Raises ``JournalFailed``."""
+        await self.make_durable(self.stage(grid, facts, at_ms))

@@ -6,8 +6,10 @@
     30    journal   the batch being written                               yes: the commit
 
 A lock refuses, at once and always, to be taken below or beside a lock that the same
-task already holds; slots are taken in rising index. No lock is held across an exchange
-call, a sleep, or anything a person waits for.
+task already holds; slots are taken in rising index. So no tasks can wait for each other
+in a ring: each waits for a lock above all that it holds. No lock is held across an exchange
+call, a sleep, or anything a person waits for. Which ranks were ever taken under which is
+kept, for ``lock_edges``.
 """
 
 from asyncio import Task, current_task
@@ -32,22 +34,49 @@ class LockOrderBroken(InvariantBroken):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockStatistics:
-    """How often a lock was taken, how often someone had to wait, and its longest hold."""
+    """How often a lock was taken, how often someone had to wait, and the longest hold and wait, in real seconds."""
 
     name: str
     acquired: int
     waited: int
     held_seconds_max: float
+    waited_seconds_max: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockEdge:
+    """A task that held a lock of rank ``held`` took one of rank ``taken``; ``is_rising`` must always hold."""
+
+    held: int
+    taken: int
+    is_rising: bool
 
 
 _held_by_task: dict[Task[Any], list["RankedLock"]] = {}
-"""Keyed by task, not a context variable: a child task starts with nothing."""
+"""Keyed by task, not a context variable: a child task starts with nothing. Invariant: each list rises."""
+_edges: set[tuple[int, int, bool]] = set()
+"""Fields of ``LockEdge``; bounded, for there are three ranks."""
+
+
+def lock_edges() -> frozenset[LockEdge]:
+    """Which ranks were taken under which, since the process began."""
+    return frozenset(LockEdge(held=held, taken=taken, is_rising=is_rising) for held, taken, is_rising in _edges)
 
 
 class RankedLock:
     """An anyio lock that knows its place in the hierarchy; ``order`` is (rank, grid, slot)."""
 
-    __slots__ = ("_lock", "_owner", "_since", "acquired", "held_seconds_max", "name", "order", "waited")
+    __slots__ = (
+        "_lock",
+        "_owner",
+        "_since",
+        "acquired",
+        "held_seconds_max",
+        "name",
+        "order",
+        "waited",
+        "waited_seconds_max",
+    )
 
     def __init__(self, name: str, order: tuple[int, int, int]) -> None:
         self.name = name
@@ -55,12 +84,18 @@ class RankedLock:
         self.acquired = 0
         self.waited = 0
         self.held_seconds_max = 0.0
+        self.waited_seconds_max = 0.0
         self._lock = anyio.Lock(fast_acquire=True)
         self._owner: Task[Any] | None = None
         self._since = 0.0
 
     def __repr__(self) -> str:
         return f"<RankedLock {self.name} {'held' if self._owner else 'free'}>"
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody holds it right now."""
+        return self._owner is not None
 
     async def acquire(self) -> None:
         """Take the lock, waiting for it if it must.
@@ -72,8 +107,7 @@ class RankedLock:
         try:
             self._lock.acquire_nowait()
         except anyio.WouldBlock:
-            self.waited += 1
-            await self._lock.acquire()
+            await self._wait()
         self._taken_by(task)
 
     def try_acquire(self) -> bool:
@@ -114,25 +148,42 @@ class RankedLock:
             acquired=self.acquired,
             waited=self.waited,
             held_seconds_max=self.held_seconds_max,
+            waited_seconds_max=self.waited_seconds_max,
         )
+
+    async def _wait(self) -> None:
+        self.waited += 1
+        since = perf_counter()
+        try:
+            await self._lock.acquire()
+        finally:  # one that gives up has waited too
+            self.waited_seconds_max = max(self.waited_seconds_max, perf_counter() - since)
 
     def _checked_task(self) -> Task[Any]:
         task = current_task()
         if task is None:
             raise InvariantBroken(f"{self.name} was asked for outside of a task")
-        for held in _held_by_task.get(task, ()):
-            if held.order >= self.order:
-                raise LockOrderBroken(
-                    f"{self.name} may not be taken while holding {held.name}: manager before slot, "
-                    f"slots in rising index, journal last"
-                )
+        held = _held_by_task.get(task)
+        if held is not None and held[-1].order >= self.order:
+            raise LockOrderBroken(
+                f"{self.name} may not be taken while holding {held[-1].name}: manager before slot, "
+                f"slots in rising index, journal last"
+            )
         return task
 
     def _taken_by(self, task: Task[Any]) -> None:
         self._owner = task
         self._since = perf_counter()
         self.acquired += 1
-        _held_by_task.setdefault(task, []).append(self)
+        held = _held_by_task.get(task)
+        if held is None:
+            _held_by_task[task] = [self]
+            return
+        lowest, highest = held[0], held[-1]
+        _edges.add((highest.order[0], self.order[0], highest.order < self.order))
+        if lowest is not highest:  # a manager below slots, say
+            _edges.add((lowest.order[0], self.order[0], lowest.order < self.order))
+        held.append(self)
 
 
 class SlotHold:
@@ -178,6 +229,10 @@ class GridLocks:
         free = [index for index in sorted(indices) if self._slots[index].try_acquire()]
         return SlotHold([self._slots[index] for index in free]), frozenset(free)
 
+    def held_slots(self) -> frozenset[int]:
+        """The slots that somebody holds right now."""
+        return frozenset(index for index, lock in enumerate(self._slots) if lock.is_held)
+
     def statistics(self) -> tuple[LockStatistics, LockStatistics]:
         """The manager's figures, and those of all slots together."""
         slots = [lock.statistics() for lock in self._slots]
@@ -186,6 +241,7 @@ class GridLocks:
             acquired=sum(lock.acquired for lock in slots),
             waited=sum(lock.waited for lock in slots),
             held_seconds_max=max((lock.held_seconds_max for lock in slots), default=0.0),
+            waited_seconds_max=max((lock.waited_seconds_max for lock in slots), default=0.0),
         )
 
 

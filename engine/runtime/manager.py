@@ -4,16 +4,16 @@ It turns what core wants into reservations: facts that stand from the moment of 
 decision, before anything is awaited, so that no second decision can be made on them.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from engine.core import ladder
 from engine.core.books import GridBooks
 from engine.core.ladder import GridView
-from engine.core.lattice import Funds
+from engine.core.lattice import Funds, funds_needed
 from engine.model.actions import Action, CancelOrder, PlaceOrder, SetAside
-from engine.model.events import CancelRequested, Fact, LotSetAside, OrderIntended
+from engine.model.events import CancelRequested, DecisionNarrowed, Fact, LotSetAside, OrderIntended
 from engine.model.ids import OrderKey, client_order_id_from_key
 from engine.model.money import ZERO, text_from_decimal
 from engine.model.order import TERMINAL_STATUSES, Order, OrderRequest, OrderStatus, Side
@@ -41,6 +41,10 @@ class SlotManager:
         self.money_block: BlockView | None = None
         self._instance = instance
 
+    def follow_market(self) -> None:
+        """The market's rules have changed, and with them what the lattice can need."""
+        self.funds = funds_needed(self.books.spec, self.books.market, self.books.lattice)
+
     def view(self) -> GridView:
         """The grid as core decides on it; not to be kept over an await."""
         books = self.books
@@ -55,22 +59,33 @@ class SlotManager:
             dust=books.ledger.dust,
         )
 
-    def reserve(self, actions: Iterable[Action], *, price_seen: Decimal, at_ms: int) -> tuple[SlotHold, Reservation]:
+    def reserve(
+        self, actions: Iterable[Action], *, price_seen: Decimal, at_ms: int, unsettled: Collection[int] = ()
+    ) -> tuple[SlotHold, Reservation]:
         """Reserve actions at once; the caller holds the manager lock.
 
         A slot that is between its reading and its durable transition is left out: the
-        decision that follows the transition sees it as it then is.
+        decision that follows the transition sees it as it then is. ``unsettled`` are the
+        journal's sequences that the books do not have yet.
         """
         wanted = tuple(actions)
         hold, free = self.locks.hold_free_slots(action.slot for action in wanted)
+        possible = [action for action in wanted if action.slot in free]
+        reservation = self.reserve_free(possible, price_seen=price_seen, at_ms=at_ms)
+        left_out = tuple(sorted({action.slot for action in wanted} - free))
+        if reservation.facts and (left_out or unsettled):
+            narrowed = DecisionNarrowed(left_out=left_out, unsettled=tuple(sorted(unsettled)))
+            reservation = replace(reservation, facts=(narrowed, *reservation.facts))
+        return hold, reservation
+
+    def reserve_free(self, actions: Sequence[Action], *, price_seen: Decimal, at_ms: int) -> Reservation:
+        """Reserve actions on slots that nobody else holds, in their order; what the money is short of is left out."""
         facts: list[Fact] = []
         requests: list[OrderRequest] = []
         cancellations: list[str] = []
         self.money_block = None
-        money = self.free_quote() if any(_is_purchase(action) for action in wanted) else ZERO
-        for action in wanted:
-            if action.slot not in free:
-                continue
+        money = self.free_quote() if any(_is_purchase(action) for action in actions) else ZERO
+        for action in actions:
             match action:
                 case PlaceOrder():
                     cost = self._cost(action)
@@ -83,14 +98,17 @@ class SlotManager:
                     fact: Fact = intent
                 case CancelOrder():
                     fact = CancelRequested(
-                        slot=action.slot, client_order_id=action.client_order_id, reason=action.reason
+                        slot=action.slot,
+                        client_order_id=action.client_order_id,
+                        reason=action.reason,
+                        price_seen=price_seen,
                     )
                     cancellations.append(action.client_order_id)
                 case SetAside():
-                    fact = LotSetAside(slot=action.slot, reason=action.reason)
+                    fact = LotSetAside(slot=action.slot, reason=action.reason, price_seen=price_seen)
             self.books.apply(fact, at_ms)
             facts.append(fact)
-        return hold, Reservation(facts=tuple(facts), requests=tuple(requests), cancellations=tuple(cancellations))
+        return Reservation(facts=tuple(facts), requests=tuple(requests), cancellations=tuple(cancellations))
 
     def free_quote(self) -> Decimal:
         """The grid's own quote that no resting buy has bound: its funds, plus what trading did to them."""

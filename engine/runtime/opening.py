@@ -1,26 +1,24 @@
 """Opening grids: from the journal if they are in it, from the first price if they are new."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import TypeVar
-
-import anyio
 
 from engine.core.books import GridBooks
 from engine.core.lattice import Funds, funds_needed, make_lattice
 from engine.exchange.port import Exchange
-from engine.model.errors import JournalFailed, SettingsInvalid, Transient
-from engine.model.events import Fact, GridOpened, LotAdopted
+from engine.model.errors import JournalFailed, SettingsInvalid
+from engine.model.events import Fact, GridOpened, LotAdopted, WindowChanged
 from engine.model.grid import GridSpec
+from engine.model.ids import key_from_client_order_id
 from engine.model.money import ZERO, text_from_decimal
 from engine.model.slot import Lot
+from engine.runtime.account_view import answered
 from engine.runtime.clock import Clock
 from engine.runtime.journal import Journal
 from engine.runtime.journal_gate import JournalGate
 from engine.runtime.manager import SlotManager
 
-T = TypeVar("T")
 _FREE_TO_CHANGE = {"window": 1}
 """What may differ between the configuration and a running grid without a migration of its lattice."""
 
@@ -56,7 +54,7 @@ class GridOpener:
         for record in self._journal.records():
             fact = record.fact
             if isinstance(fact, GridOpened):
-                books[record.grid] = GridBooks(fact)
+                books[record.grid] = GridBooks(fact, record.at_ms)
                 self._numbers_used = max(self._numbers_used, fact.number + 1)
             elif record.grid in books:
                 books[record.grid].apply(fact, record.at_ms)
@@ -73,21 +71,31 @@ class GridOpener:
         Raises:
             SettingsInvalid: the grid is impossible on this market or with this account.
         """
-        market = await _answered(lambda: self._exchange.fetch_market(spec.symbol))
+        await self._check_alone(spec)
+        market = await answered(lambda: self._exchange.fetch_market(spec.symbol))
         lattice = make_lattice(spec, market, anchor)
         funds = funds_needed(spec, market, lattice)
         await self._check_funds(spec, market.base, market.quote, funds)
         opened = GridOpened(number=self._numbers_used, spec=spec, market=market, lattice=lattice)
         self._numbers_used += 1
-        books = GridBooks(opened)
+        at_ms = self._clock.now_ms()
+        books = GridBooks(opened, at_ms)
         facts: list[Fact] = [opened]
         if funds.base:
             facts.extend(_adoptions(books))
-        at_ms = self._clock.now_ms()
         await self._gate.append(spec.name, facts, at_ms)
         for fact in facts[1:]:
             books.apply(fact, at_ms)
         self._promise(books)
+        return books
+
+    async def go_on(self, books: GridBooks) -> GridBooks:
+        """Take up a grid from the journal, with what the configuration may change without a migration."""
+        window = self._specs[books.spec.name].window
+        if window != books.spec.window:
+            fact, at_ms = WindowChanged(window=window), self._clock.now_ms()
+            await self._gate.append(books.spec.name, (fact,), at_ms)
+            books.apply(fact, at_ms)
         return books
 
     def make_manager(self, books: GridBooks) -> SlotManager:
@@ -121,13 +129,25 @@ class GridOpener:
                     f"grid {name!r}: expected it as it runs ({_in_words(book.spec)}), "
                     f"found {_in_words(spec)}; put it back, or start over with --fresh"
                 )
-            else:
-                book.spec = spec
         if problems:
             raise SettingsInvalid(*problems)
 
+    async def _check_alone(self, spec: GridSpec) -> None:
+        """A new grid begins only where no other engine's orders are."""
+        orders = await answered(lambda: self._exchange.fetch_open_orders(spec.symbol))
+        keys = (key_from_client_order_id(report.client_order_id) for report in orders)
+        ours = self._journal.identity.instance
+        strangers = sorted(
+            {key.instance for key in keys if key and (key.instance != ours or key.grid >= self._numbers_used)}
+        )
+        if strangers:
+            raise SettingsInvalid(
+                f"grid {spec.name!r}: expected no other engine on {spec.symbol}, found open orders of "
+                f"{', '.join(strangers)}: stop that engine, restore its journal, or cancel its orders"
+            )
+
     async def _check_funds(self, spec: GridSpec, base: str, quote: str, funds: Funds) -> None:
-        balances = await _answered(self._exchange.fetch_balances)
+        balances = await answered(self._exchange.fetch_balances)
         problems = []
         for currency, need in ((quote, funds.quote), (base, funds.base)):
             balance = balances.get(currency)
@@ -140,15 +160,6 @@ class GridOpener:
                 )
         if problems:
             raise SettingsInvalid(*problems)
-
-
-async def _answered(ask: Callable[[], Awaitable[T]]) -> T:
-    """What the exchange answers to a question that may be asked again; the start as a whole is bounded."""
-    while True:
-        try:
-            return await ask()
-        except Transient as error:
-            await anyio.sleep(error.retry_after_seconds)
 
 
 def _adoptions(books: GridBooks) -> list[LotAdopted]:

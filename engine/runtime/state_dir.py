@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,6 +80,27 @@ def set_aside(state_dir: Path, *, at_ms: int) -> Path | None:
         _sync(state_dir)
     except OSError as error:
         raise SettingsInvalid(f"state_dir {state_dir}: cannot set the journal aside: {error}") from error
+    return aside
+
+
+def copy_aside(state_dir: Path, names: Sequence[str], *, at_ms: int) -> Path:
+    """Copy those of the files that are there to ``aside/DATE``, durably. The caller holds the directory.
+
+    Raises:
+        SettingsInvalid: a file cannot be copied; nothing of the attempt is left.
+    """
+    try:
+        aside = _new_folder(state_dir / ASIDE_NAME, at_ms)
+    except OSError as error:
+        raise SettingsInvalid(f"state_dir {state_dir}: cannot keep a copy aside: {error}") from error
+    try:
+        for name in names:
+            if (state_dir / name).exists():
+                _copy(state_dir / name, aside / name)
+        _sync(aside)
+    except OSError as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise SettingsInvalid(f"state_dir {state_dir}: cannot keep a copy aside: {error}") from error
     return aside
 
 
@@ -154,8 +175,14 @@ def _new_folder(parent: Path, at_ms: int) -> Path:
     return folder
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target, follow_symlinks=False)
+    target.chmod(0o600)
+    _sync(target)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

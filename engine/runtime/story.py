@@ -7,23 +7,33 @@ from itertools import islice
 
 from engine.model.events import (
     CancelRequested,
+    DecisionNarrowed,
+    DiscrepancyFound,
+    DiscrepancyResolved,
     Fact,
     GridOpened,
     GridStateChanged,
+    HoldingNoted,
     LotAdopted,
+    LotCorrected,
     LotSetAside,
+    MarketAdopted,
     OrderIntended,
     OrderReported,
     SlotFrozen,
     SlotThawed,
+    WindowChanged,
 )
 from engine.model.grid import GridState
+from engine.model.market import Market
 from engine.model.money import text_from_decimal
 from engine.model.order import OrderReport, OrderStatus
 from engine.model.snapshot import EngineEvent, EventLevel
 
 EVENTS_MAX = 2_000
 _OF_NO_INTEREST = frozenset((OrderStatus.INTENT, OrderStatus.SENT, OrderStatus.OPEN))
+_Words = tuple[EventLevel, int | None, str]
+"""Level, slot and text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,8 @@ class Story:
 
     def tell_fact(self, grid: str, fact: Fact, at_ms: int) -> None:
         """Add a fact, if it is of interest to an operator."""
+        if isinstance(fact, DecisionNarrowed):
+            return
         if isinstance(fact, OrderReported) and fact.report.status in _OF_NO_INTEREST:
             return
         self._number += 1
@@ -73,12 +85,16 @@ def _in_words(told: EngineEvent | _Told) -> EngineEvent:
         case EngineEvent():
             return told
         case _Told():
-            level, slot, text = _fact_in_words(told.fact)
-            return EngineEvent(number=told.number, at_ms=told.at_ms, level=level, grid=told.grid, slot=slot, text=text)
+            return event_from_fact(told.grid, told.fact, number=told.number, at_ms=told.at_ms)
 
 
-def _fact_in_words(fact: Fact) -> tuple[EventLevel, int | None, str]:
-    """Level, slot and text."""
+def event_from_fact(grid: str, fact: Fact, *, number: int, at_ms: int) -> EngineEvent:
+    """Any fact in words, whether a running engine would tell of it or not."""
+    level, slot, text = _fact_in_words(fact)
+    return EngineEvent(number=number, at_ms=at_ms, level=level, grid=grid, slot=slot, text=text)
+
+
+def _fact_in_words(fact: Fact) -> _Words:
     info = EventLevel.INFO
     match fact:
         case OrderReported():
@@ -104,6 +120,43 @@ def _fact_in_words(fact: Fact) -> tuple[EventLevel, int | None, str]:
             slots = f"{len(lattice.amounts)} slots ({len(lattice.levels)} levels)"
             ends = f"{_text(lattice.levels[0])} to {_text(lattice.levels[-1])}"
             return info, None, f"opened {slots} from {ends} around {_text(lattice.anchor)}"
+        case DiscrepancyFound():
+            return _discrepancy_in_words(fact)
+        case DiscrepancyResolved():
+            outcome = f", {fact.outcome}" if fact.outcome else ""
+            return info, None, f"{fact.name} resolved by {fact.by}: {fact.resolution}{outcome}"
+        case LotCorrected():
+            return EventLevel.WARNING, fact.slot, _correction_in_words(fact)
+        case HoldingNoted():
+            return info, None, f"{_text(fact.beside)} on the account beside the lots: not ours, left alone"
+        case MarketAdopted():
+            return info, None, _market_in_words(fact.market)
+        case WindowChanged():
+            return info, None, f"window {fact.window}, as the configuration now says"
+        case DecisionNarrowed():
+            slots = ", ".join(map(str, fact.left_out))
+            return info, None, f"decided without what was just changing (slots: {slots or 'none'})"
+
+
+def _discrepancy_in_words(fact: DiscrepancyFound) -> _Words:
+    found = fact.discrepancy
+    if not fact.asks:
+        text = f"{fact.name}: {found.detail}; dealt with as configured"
+        return EventLevel.INFO, found.slot, text
+    effect = next((choice.effect for choice in found.choices if choice.resolution is found.proposed), "")
+    proposal = f"{found.proposed} ({effect})" if effect else found.proposed.value
+    text = f"question {fact.name}: {found.detail}; proposed: {proposal}; until it is answered {found.unanswered}"
+    return EventLevel.WARNING, found.slot, text
+
+
+def _correction_in_words(fact: LotCorrected) -> str:
+    lot = f"{_text(fact.lot.quantity)} of cost {_text(fact.lot.cost_quote)}"
+    return f"written off {'from the dust' if fact.slot is None else 'from the lot'}: {lot}: {fact.reason}"
+
+
+def _market_in_words(market: Market) -> str:
+    tick, lot, notional = map(_text, (market.tick_size, market.lot_size, market.notional_min))
+    return f"goes by the new rules of {market.symbol}: tick {tick}, lot {lot}, smallest order {notional} {market.quote}"
 
 
 def _report_in_words(report: OrderReport) -> tuple[EventLevel, str]:

@@ -4,8 +4,11 @@ A slot that has not changed keeps its view object, so that a reader can tell by 
 and a snapshot of thousands of slots costs little.
 """
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
+from engine.core.books import GridBooks, Question
 from engine.core.lattice import Funds, cycle_profit_rate
 from engine.model.grid import GridState
 from engine.model.money import ZERO
@@ -16,6 +19,7 @@ from engine.model.snapshot import (
     GridSnapshot,
     OrderView,
     ProfitView,
+    QuestionView,
     SlotStateName,
     SlotView,
 )
@@ -24,27 +28,58 @@ from engine.runtime.coordinator import GridCoordinator
 NO_PROFIT = ProfitView(grid=ZERO, floating=ZERO, fees=ZERO, total=ZERO, residual=ZERO, fees_by_currency=())
 
 
-class GridViewer:
-    """Builds the snapshots of one grid. ``in_flight`` holds the client order ids being sent right now."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a grid's books do not say: the newest price, None before the first, and what the money is short of.
 
-    def __init__(self, coordinator: GridCoordinator, *, in_flight: set[str]) -> None:
+    ``wait_reason`` is why nothing is decided whatever the state of the grid is, None if that is not so.
+    """
+
+    mark: Decimal | None
+    mark_at_ms: int
+    money_block: BlockView | None = None
+    foreign_orders: int = 0
+    wait_reason: str | None = None
+
+
+class GridViewer:
+    """Builds the snapshots of a running grid. ``in_flight`` holds the client order ids being sent right now."""
+
+    def __init__(self, coordinator: GridCoordinator, *, in_flight: Collection[str]) -> None:
         self._coordinator = coordinator
-        self._in_flight = in_flight
-        self._slots: list[Slot | None] = [None] * len(coordinator.books.slots)
-        self._was_sent: list[bool] = [False] * len(self._slots)
-        self._views: list[SlotView] = []
-        market = coordinator.books.market
-        self._cycle_profits = [
-            (slot.amount * slot.lower * cycle_profit_rate(market, slot.lower, slot.upper)).quantize(market.tick_size)
-            for slot in coordinator.books.slots
-        ]
+        self._viewer = BooksViewer(coordinator.books, funds=coordinator.manager.funds, in_flight=in_flight)
 
     def snapshot(self) -> GridSnapshot:
         """The grid as it is now, valued at the newest price."""
         coordinator = self._coordinator
-        books, spec, market = coordinator.books, coordinator.books.spec, coordinator.books.market
-        mark = coordinator.mark
-        ledger = books.ledger
+        seen = Seen(
+            mark=coordinator.mark,
+            mark_at_ms=coordinator.mark_at_ms,
+            money_block=coordinator.manager.money_block,
+            foreign_orders=coordinator.foreign_orders,
+            wait_reason=coordinator.wait_reason,
+        )
+        return self._viewer.snapshot(coordinator.books, seen)
+
+
+class BooksViewer:
+    """Builds snapshots of one grid's books, as they are now or were at any time; all share one lattice."""
+
+    def __init__(self, books: GridBooks, *, funds: Funds, in_flight: Collection[str] = ()) -> None:
+        self._invested = funds.quote + funds.base * books.lattice.anchor
+        self._in_flight = in_flight
+        self._slots: list[Slot | None] = [None] * len(books.slots)
+        self._was_sent: list[bool] = [False] * len(self._slots)
+        self._views: list[SlotView] = []
+        market = books.market
+        self._cycle_profits = [
+            (slot.amount * slot.lower * cycle_profit_rate(market, slot.lower, slot.upper)).quantize(market.tick_size)
+            for slot in books.slots
+        ]
+
+    def snapshot(self, books: GridBooks, seen: Seen) -> GridSnapshot:
+        """The grid with these books, valued at the price that was seen."""
+        spec, market, ledger = books.spec, books.market, books.ledger
         return GridSnapshot(
             name=spec.name,
             symbol=spec.symbol,
@@ -54,33 +89,23 @@ class GridViewer:
             lot_size=market.lot_size,
             state=books.state,
             state_reason=books.state_reason,
-            price=mark,
-            price_at_ms=coordinator.mark_at_ms,
+            price=seen.mark,
+            price_at_ms=seen.mark_at_ms,
             anchor=books.lattice.anchor,
             window=spec.window,
-            slots=self._slot_views(),
-            blocks=_blocks(coordinator),
-            profit=self._profit(mark if mark is not None else books.lattice.anchor),
+            slots=self._slot_views(books.slots),
+            blocks=_blocks(books, seen),
+            profit=_profit(books, seen.mark if seen.mark is not None else books.lattice.anchor),
             cash=ledger.cash,
             inventory=ledger.base,
             dust=ledger.dust.quantity,
-            invested=_invested(coordinator.manager.funds, books.lattice.anchor),
+            invested=self._invested,
             cycles=ledger.cycles,
+            questions=tuple(_question(question) for question in books.questions.values()),
+            foreign_orders=seen.foreign_orders,
         )
 
-    def _profit(self, mark: Decimal) -> ProfitView:
-        profit = self._coordinator.books.profit(mark)
-        return ProfitView(
-            grid=profit.grid,
-            floating=profit.floating,
-            fees=profit.fees,
-            total=profit.total,
-            residual=profit.residual,
-            fees_by_currency=self._coordinator.books.ledger.fees,
-        )
-
-    def _slot_views(self) -> tuple[SlotView, ...]:
-        slots = self._coordinator.books.slots
+    def _slot_views(self, slots: Sequence[Slot]) -> tuple[SlotView, ...]:
         if not self._views:
             self._views = [self._slot_view(slot) for slot in slots]
         for index, slot in enumerate(slots):
@@ -130,9 +155,8 @@ def _state_name(state: SlotState) -> SlotStateName:
             return SlotStateName.EXITING
 
 
-def _blocks(coordinator: GridCoordinator) -> tuple[BlockView, ...]:
+def _blocks(books: GridBooks, seen: Seen) -> tuple[BlockView, ...]:
     blocks: list[BlockView] = []
-    books = coordinator.books
     match books.state:
         case GridState.RUNNING:
             pass
@@ -140,8 +164,10 @@ def _blocks(coordinator: GridCoordinator) -> tuple[BlockView, ...]:
             blocks.append(BlockView(what="entries", reason=books.state_reason))
         case GridState.STARTING | GridState.HALTED | GridState.STOPPING | GridState.STOPPED:
             blocks.append(BlockView(what="everything", reason=books.state_reason))
-    if coordinator.manager.money_block is not None:
-        blocks.append(coordinator.manager.money_block)
+    if seen.wait_reason is not None:
+        blocks.append(BlockView(what="decisions", reason=seen.wait_reason))
+    if seen.money_block is not None:
+        blocks.append(seen.money_block)
     blocks.extend(
         BlockView(what=f"slot {slot.index}", reason=slot.freeze_reason)
         for slot in books.slots
@@ -150,5 +176,29 @@ def _blocks(coordinator: GridCoordinator) -> tuple[BlockView, ...]:
     return tuple(blocks)
 
 
-def _invested(funds: Funds, anchor: Decimal) -> Decimal:
-    return funds.quote + funds.base * anchor
+def _profit(books: GridBooks, mark: Decimal) -> ProfitView:
+    profit = books.profit(mark)
+    return ProfitView(
+        grid=profit.grid,
+        floating=profit.floating,
+        fees=profit.fees,
+        total=profit.total,
+        residual=profit.residual,
+        fees_by_currency=books.ledger.fees,
+    )
+
+
+def _question(question: Question) -> QuestionView:
+    discrepancy = question.found.discrepancy
+    return QuestionView(
+        name=question.found.name,
+        kind=discrepancy.kind,
+        slot=discrepancy.slot,
+        client_order_id=discrepancy.client_order_id,
+        detail=discrepancy.detail,
+        rows=discrepancy.rows,
+        choices=discrepancy.choices,
+        proposed=discrepancy.proposed,
+        unanswered=discrepancy.unanswered,
+        asked_ms=question.asked_ms,
+    )

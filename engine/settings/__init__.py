@@ -12,6 +12,7 @@ from engine.settings.loading import (
     user_config_file,
 )
 from engine.settings.values import (
+    ASK,
     EngineSettings,
     ExchangeSettings,
     FillRule,
@@ -24,6 +25,7 @@ from engine.settings.values import (
 )
 
 __all__ = [
+    "ASK",
     "EXAMPLE_FILE",
     "EngineSettings",
     "ExchangeSettings",

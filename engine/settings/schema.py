@@ -27,9 +27,11 @@ from engine.model.grid import Direction, Disposal, GridSpec, InitialPurchase, Si
 from engine.model.ids import GRIDS_MAX, SLOTS_MAX
 from engine.model.market import FeeCurrency
 from engine.model.money import ZERO, text_from_decimal
+from engine.model.reconcile import DEFAULT_POLICY, RESOLUTIONS, DiscrepancyKind, Policy, Resolution
 from engine.model.snapshot import Mode
 from engine.settings.problems import problem_lines
 from engine.settings.values import (
+    ASK,
     EngineSettings,
     ExchangeSettings,
     FillRule,
@@ -45,6 +47,8 @@ _NUMBER = re.compile(r"[+-]?[0-9][0-9_]*(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 _DECIMALS_MAX = 18
 _DIGITS_BEFORE_POINT_MAX = 15
 _PARTIAL_FILLS_SYNTHETIC = 0.1
+_NEVER_ASKED = frozenset((DiscrepancyKind.FOREIGN_ORDER, DiscrepancyKind.UNKNOWN_OUTCOME))
+"""Nobody could choose: an order that is not ours is never touched, and an outcome comes from the exchange alone."""
 
 
 def _number(value: object) -> Decimal:
@@ -91,6 +95,12 @@ def _two_currencies(symbol: str) -> str:
     return symbol
 
 
+def _zero_or_seconds(seconds: float) -> float:
+    if 0 < seconds < 1:
+        raise ValueError
+    return seconds
+
+
 def _path_text(text: str) -> str:
     if not text or "\0" in text:
         raise ValueError
@@ -114,10 +124,39 @@ class _Section(BaseModel):
 class EngineSection(_Section):
     mode: Annotated[Mode, AfterValidator(_only_simulation)] = Field(default=Mode.SIMULATION, description=_one_of(Mode))
     state_dir: _PathText = Field(default="~/.local/state/gridwright", description="a folder")
-    reconcile_seconds: Annotated[float, BeforeValidator(_number)] = Field(
-        default=60.0, ge=1, le=86400, description="seconds from 1 to 86400"
+    reconcile_seconds: Annotated[float, BeforeValidator(_number), AfterValidator(_zero_or_seconds)] = Field(
+        default=60.0, ge=0, le=86400, description="seconds from 1 to 86400, or 0 for no period"
     )
     on_exit: Disposal = Field(default=Disposal.LEAVE, description=_one_of(Disposal))
+
+
+def _answer(kind: DiscrepancyKind) -> Any:
+    """The field of a kind of discrepancy: a word that ends it, or ``ask``."""
+    words = [answer.value for answer in RESOLUTIONS[kind]]
+    if kind not in _NEVER_ASKED:
+        words.append(ASK)
+    default = DEFAULT_POLICY[kind]
+    return Field(
+        default=ASK if default is None else default.value,
+        pattern=f"^({'|'.join(words)})$",
+        description=f"one of {', '.join(words)}" if len(words) > 1 else words[0],
+    )
+
+
+class ReconcileSection(_Section):
+    offline_fill: str = _answer(DiscrepancyKind.OFFLINE_FILL)
+    partial_cancel: str = _answer(DiscrepancyKind.PARTIAL_CANCEL)
+    order_closed: str = _answer(DiscrepancyKind.ORDER_CLOSED)
+    vanished_order: str = _answer(DiscrepancyKind.VANISHED_ORDER)
+    orphan_order: str = _answer(DiscrepancyKind.ORPHAN_ORDER)
+    duplicate_order: str = _answer(DiscrepancyKind.DUPLICATE_ORDER)
+    order_mismatch: str = _answer(DiscrepancyKind.ORDER_MISMATCH)
+    foreign_order: str = _answer(DiscrepancyKind.FOREIGN_ORDER)
+    unknown_outcome: str = _answer(DiscrepancyKind.UNKNOWN_OUTCOME)
+    holding_short: str = _answer(DiscrepancyKind.HOLDING_SHORT)
+    holding_over: str = _answer(DiscrepancyKind.HOLDING_OVER)
+    lattice_mismatch: str = _answer(DiscrepancyKind.LATTICE_MISMATCH)
+    second_instance: str = _answer(DiscrepancyKind.SECOND_INSTANCE)
 
 
 class ExchangeSection(_Section):
@@ -198,6 +237,7 @@ class Document(_Section):
     """The whole file."""
 
     engine: EngineSection = Field(default=EngineSection(), description="a table")
+    reconcile: ReconcileSection = Field(default=ReconcileSection(), description="a table")
     exchange: ExchangeSection = Field(default=ExchangeSection(), description="a table")
     simulation: SimulationSection = Field(default=SimulationSection(), description="a table")
     grid: Annotated[tuple[GridSection, ...], AfterValidator(_some)] = Field(
@@ -243,7 +283,13 @@ def _settings(document: Document, folder: Path) -> Settings:
         simulation=_simulation(document.simulation, folder),
         grids=tuple(_grid(grid) for grid in document.grid),
         file=None,
+        reconcile=_policy(document.reconcile),
     )
+
+
+def _policy(section: ReconcileSection) -> Policy:
+    answers = dict(section)
+    return {kind: None if answers[kind] == ASK else Resolution(answers[kind]) for kind in DiscrepancyKind}
 
 
 def _simulation(section: SimulationSection, folder: Path) -> SimulationSettings:

@@ -11,7 +11,7 @@ from typing import Any
 from engine.model.errors import SettingsInvalid
 from engine.model.grid import GridSpec
 from engine.settings.loading import EXAMPLE_FILE
-from engine.settings.values import MarketOverrides, Settings, SimulationSettings
+from engine.settings.values import ASK, MarketOverrides, Settings, SimulationSettings
 
 
 def document_from_settings(settings: Settings) -> dict[str, Any]:
@@ -23,6 +23,9 @@ def document_from_settings(settings: Settings) -> dict[str, Any]:
             "state_dir": engine.state_dir,
             "reconcile_seconds": engine.reconcile_seconds,
             "on_exit": engine.on_exit,
+        },
+        "reconcile": {
+            kind.value: ASK if answer is None else answer.value for kind, answer in settings.reconcile.items()
         },
         "exchange": {
             "id": exchange.id,

@@ -1,7 +1,7 @@
 """What the user decided, as frozen values: complete, consistent in themselves, amounts exact, paths absolute."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +9,11 @@ from typing import Any
 
 from engine.model.grid import Disposal, GridSpec
 from engine.model.market import FeeCurrency
+from engine.model.reconcile import DEFAULT_POLICY, Policy
 from engine.model.snapshot import Mode
+
+ASK = "ask"
+"""How ``[reconcile]`` writes that a person is asked; a ``Policy`` has None there."""
 
 
 class MarketType(StrEnum):
@@ -41,7 +45,10 @@ class JournalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """``state_dir`` is absolute; everything the program writes lies under it."""
+    """``state_dir`` is absolute; everything the program writes lies under it.
+
+    ``reconcile_seconds`` is wall time, 0 for no period; a simulation multiplies it by its speed.
+    """
 
     mode: Mode
     state_dir: Path
@@ -97,10 +104,14 @@ class SimulationSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything the user decided. ``file`` is where it was read, None for the built-in defaults."""
+    """Everything the user decided. ``file`` is where it was read, None for the built-in defaults.
+
+    Invariant: ``reconcile`` has every kind of discrepancy.
+    """
 
     engine: EngineSettings
     exchange: ExchangeSettings
     simulation: SimulationSettings
     grids: tuple[GridSpec, ...]
     file: Path | None
+    reconcile: Policy = field(default_factory=lambda: DEFAULT_POLICY)

@@ -1,7 +1,5 @@
 """The simulated exchange as the engine meets it: latency, order of things, limits, faults, skipping."""
 
-import random
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -10,10 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.exchange.dice import throw
 from engine.exchange.faults import FaultPlan
 from engine.exchange.matching import MatchingOptions
-from engine.exchange.prices import PriceSource
 from engine.exchange.rate_limit import RateLimit
 from engine.exchange.simulated import SimulatedExchange, SimulatedOptions
 from engine.model.actions import QuietBand
@@ -25,9 +21,10 @@ from engine.model.errors import (
     SettingsInvalid,
     Transient,
 )
-from engine.model.order import OrderReport, OrderRequest, OrderStatus, Side
+from engine.model.order import OrderReport, OrderStatus
 from engine.model.snapshot import Connection
 from engine.runtime.clock import VirtualClock, run_on
+from tests.exchange.bench import EVERYTHING, ROWS, Bench, RandomTrader, random_path
 from tests.exchange.simulated_builders import (
     BALANCES,
     BTC,
@@ -36,7 +33,6 @@ from tests.exchange.simulated_builders import (
     ListSource,
     brief,
     buy,
-    make_request,
     sell,
     without_fills,
 )
@@ -44,42 +40,6 @@ from tests.exchange.simulated_builders import (
 D = Decimal
 OPEN, FILLED, CANCELED = OrderStatus.OPEN, OrderStatus.FILLED, OrderStatus.CANCELED
 ETH = "ETH/USDT"
-EVERYTHING = QuietBand(D(0), D("Infinity"))
-ROWS = 500
-
-
-class Bench:
-    """A simulated exchange on its own virtual clock, with a diary at its stream."""
-
-    def __init__(
-        self,
-        path: Sequence[tuple[int, str]] = ((0, "100"), (100_000, "100")),
-        options: SimulatedOptions | None = None,
-        source: PriceSource | None = None,
-    ) -> None:
-        self.clock = VirtualClock(start_ms=0)
-        self.source = source or ListSource(path)
-        self.diary = Diary()
-        self.diary.now_ms = self.clock.now_ms
-        self.exchange = SimulatedExchange(
-            markets={BTC: MARKET},
-            sources={BTC: self.source},
-            balances=BALANCES,
-            now_ms=self.clock.now_ms,
-            options=options or SimulatedOptions(),
-        )
-        self.clock.start_at(self.exchange.start_ms)
-
-    def run(self, script: Callable[[SimulatedExchange], Awaitable[None]] | None = None) -> None:
-        """Run the stream to its end beside a script."""
-
-        async def both() -> None:
-            async with anyio.create_task_group() as tasks:
-                await tasks.start(self.exchange.run, self.diary)
-                if script is not None:
-                    await script(self.exchange)
-
-        run_on(self.clock, both)
 
 
 # The stream
@@ -439,75 +399,6 @@ def test_chances_that_exceed_one_together_are_refused() -> None:
 # Skipping
 
 
-class RandomTrader:
-    """Places and cancels at random, whenever a price leaves its band or an order is filled."""
-
-    def __init__(self, bench: Bench, seed: int) -> None:
-        self.bench = bench
-        self.seed = seed
-        self.log: list[tuple[object, ...]] = []
-        self.band = QuietBand(D(0), D(0))
-        self.decisions = 0
-        self.wishes_in, self.wishes = anyio.create_memory_object_stream[OrderRequest | str](1_000)
-
-    def on_price(self, symbol: str, price: Decimal, at_ms: int) -> None:
-        if self.band.low < price < self.band.high:
-            return
-        self.log.append(("price", self.bench.clock.now_ms(), price))
-        width = D(1 + self._throw("width", 60)) / 100
-        self.band = QuietBand(price - width, price + width)
-        self.bench.exchange.set_quiet_band(symbol, "trader", self.band)
-        self._want(Side.BUY, price)
-        self._want(Side.SELL, price)
-
-    def on_report(self, report: OrderReport) -> None:
-        self.log.append(("report", self.bench.clock.now_ms(), report))
-        if report.status is FILLED:
-            self._want(Side.SELL if report.side is Side.BUY else Side.BUY, report.price)
-            self.wishes_in.send_nowait(f"w{self._throw('cancel', self.decisions)}")
-
-    def on_connection(self, connection: Connection) -> None:
-        self.log.append(("connection", self.bench.clock.now_ms(), connection))
-
-    def _want(self, side: Side, price: Decimal) -> None:
-        self.decisions += 1
-        offset = D(self._throw("price", 100) - 50) / 100
-        request = make_request(f"w{self.decisions}", side, str(price + offset), "0.250")
-        self.wishes_in.send_nowait(replace(request, post_only=self._throw("post-only", 2) == 0))
-
-    def _throw(self, what: str, sides: int) -> int:
-        return throw(self.seed, what, self.decisions) % sides
-
-    async def script(self, exchange: SimulatedExchange) -> None:
-        async with anyio.create_task_group() as tasks:
-            for _ in range(3):
-                tasks.start_soon(self._serve, exchange)
-            await anyio.sleep(3_600)
-            self.wishes_in.close()
-        self.wishes.close()
-
-    async def _serve(self, exchange: SimulatedExchange) -> None:
-        async for wish in self.wishes:
-            try:
-                answer = await (exchange.cancel(BTC, wish) if isinstance(wish, str) else exchange.place(wish))
-            except (Rejected, Transient, OutcomeUnknown) as error:
-                self.log.append(("error", self.bench.clock.now_ms(), str(error)))
-            else:
-                self.log.append(("answer", self.bench.clock.now_ms(), answer))
-
-
-def random_path(seed: int) -> list[tuple[int, str]]:
-    """A walk around 100 whose rows often share an instant with requests and with each other."""
-    dice = random.Random(seed)
-    at_ms, cents = 0, 10_000
-    path = []
-    for _ in range(ROWS):
-        path.append((at_ms, str(D(cents) / 100)))
-        at_ms += dice.choice((0, 1, 5, 25, 50, 100))
-        cents += dice.randrange(-12, 13)
-    return path
-
-
 @settings(max_examples=max(settings().max_examples // 6, 10))
 @given(seed=st.integers(0, 10**6))
 def test_skipping_quiet_rows_cannot_be_told_from_stopping_at_every_row(seed: int) -> None:
@@ -525,7 +416,7 @@ def test_skipping_quiet_rows_cannot_be_told_from_stopping_at_every_row(seed: int
         options = SimulatedOptions(every_tick=every_tick, faults=faults, matching=matching)
         bench = Bench(options=options, source=source)
         trader = RandomTrader(bench, seed)
-        bench.diary = trader  # type: ignore[assignment]
+        bench.listener = trader
         bench.run(trader.script)
         logs.append(trader.log)
         books.append((bench.exchange.matching.balances(), bench.exchange.matching.last_price(BTC)))

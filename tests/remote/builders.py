@@ -9,6 +9,7 @@ from engine.model.commands import Command, CommandDone
 from engine.model.errors import GridwrightError
 from engine.model.grid import GridState
 from engine.model.order import OrderStatus, Side
+from engine.model.reconcile import Choice, DiscrepancyKind, Resolution, ViewRow
 from engine.model.snapshot import (
     BalanceView,
     BlockView,
@@ -22,6 +23,7 @@ from engine.model.snapshot import (
     OrderView,
     PartView,
     ProfitView,
+    QuestionView,
     SlotStateName,
     SlotView,
 )
@@ -92,6 +94,27 @@ def make_grid(name: str = "btc", **changes: Any) -> GridSnapshot:
         cycles=4,
     )
     return replace(grid, **changes)
+
+
+def make_question(name: str = "q3", **changes: Any) -> QuestionView:
+    """Half a coin is missing on the account; only writing it off moves money."""
+    question = QuestionView(
+        name=name,
+        kind=DiscrepancyKind.HOLDING_SHORT,
+        slot=None,
+        client_order_id="",
+        detail="the account holds 1, the lots of its grids are 1.5: 0.5 is missing",
+        rows=(ViewRow(name="base held", journal="1.5", memory="1.5", exchange="1"),),
+        choices=(
+            Choice(resolution=Resolution.WRITE_OFF, effect="books 0.5 as lost", moves_money=True),
+            Choice(resolution=Resolution.QUERY, effect="looks again", moves_money=False),
+            Choice(resolution=Resolution.HALT, effect="halts the grid", moves_money=False),
+        ),
+        proposed=Resolution.WRITE_OFF,
+        unanswered="the grid only exits",
+        asked_ms=AT_MS,
+    )
+    return replace(question, **changes)
 
 
 def make_snapshot(*grids: GridSnapshot, **changes: Any) -> EngineSnapshot:

@@ -11,15 +11,27 @@ import anyio
 import pytest
 
 from engine.api import Client
-from engine.model.commands import Command, CommandDone, Freeze, Pause, Resume, SetSpeed, Stop, Thaw
+from engine.model.commands import (
+    Command,
+    CommandDone,
+    Freeze,
+    Pause,
+    Reconcile,
+    Resolve,
+    Resume,
+    SetSpeed,
+    Stop,
+    Thaw,
+)
 from engine.model.errors import CommandRefused, EngineStopped, GridwrightError, JournalFailed
 from engine.model.grid import Disposal
+from engine.model.reconcile import Resolution
 from engine.model.snapshot import EngineSnapshot
 from engine.remote.address import listening_socket
 from engine.remote.client import RemoteClient, connect
 from engine.remote.lines import accept_lines
 from engine.remote.server import serve
-from tests.remote.builders import FakeEngine, make_event, make_grid, make_slot, make_snapshot
+from tests.remote.builders import FakeEngine, make_event, make_grid, make_question, make_slot, make_snapshot
 
 
 @asynccontextmanager
@@ -36,6 +48,16 @@ async def test_a_snapshot_arrives_as_it_was_sent(tmp_path: Path) -> None:
     async with serving(engine, tmp_path / "s"):
         client: Client = await connect(tmp_path / "s")
         assert await client.snapshot() == engine.current
+        await client.close()
+
+
+async def test_open_questions_arrive_as_they_were_sent(tmp_path: Path) -> None:
+    questions = (make_question(), make_question("q4", slot=2, client_order_id="gabc02x000000001"))
+    engine = FakeEngine(make_snapshot(make_grid(questions=questions, foreign_orders=3)))
+    async with serving(engine, tmp_path / "s"):
+        client = await connect(tmp_path / "s")
+        (grid,) = (await client.snapshot()).grids
+        assert (grid.questions, grid.foreign_orders) == (questions, 3)
         await client.close()
 
 
@@ -76,6 +98,8 @@ async def test_events_are_asked_for_by_number_and_limit(tmp_path: Path) -> None:
         Stop(grid="btc", disposal=Disposal.FLATTEN),
         SetSpeed(speed=0.0),
         SetSpeed(speed=2.5),
+        Reconcile(grid="btc"),
+        *(Resolve(grid="btc", name="q12", resolution=resolution) for resolution in Resolution),
     ],
 )
 async def test_every_command_arrives_as_it_was_sent(command: Command, tmp_path: Path) -> None:
@@ -124,6 +148,10 @@ async def test_a_command_that_the_protocol_forbids_is_refused_and_does_nothing(t
             Pause(grid="x" * 33),
             Pause(grid=""),
             Freeze(grid="btc", slot=46656),
+            Reconcile(grid=""),
+            Resolve(grid="x" * 33, name="q1", resolution=Resolution.HALT),
+            Resolve(grid="btc", name="", resolution=Resolution.HALT),
+            Resolve(grid="btc", name="q" * 65, resolution=Resolution.HALT),
         ):
             with pytest.raises(CommandRefused):
                 await client.send(command)

@@ -93,7 +93,11 @@ async def test_a_line_that_is_no_request_is_answered_with_what_is_wrong(
 @pytest.mark.parametrize(
     ("command", "arguments", "message"),
     [
-        ("fly", {}, "expected a command of pause, resume, freeze, thaw, stop, set_speed, found 'fly'"),
+        (
+            "fly",
+            {},
+            "expected a command of pause, resume, freeze, thaw, stop, set_speed, reconcile, resolve, found 'fly'",
+        ),
         ("pause", {}, "pause: Object missing required field `grid`"),
         ("pause", {"grid": 3}, "pause: Expected `str`, got `int` - at `$.grid`"),
         ("pause", {"grid": "btc", "slot": 3}, "pause has no argument 'slot'"),
@@ -104,6 +108,24 @@ async def test_a_line_that_is_no_request_is_answered_with_what_is_wrong(
             "expected a slot from 0 to 46655, found " + "1" + "0" * 30,
         ),
         ("stop", {"grid": "btc", "disposal": "burn"}, "stop: Invalid enum value 'burn' - at `$.disposal`"),
+        ("reconcile", {}, "reconcile: Object missing required field `grid`"),
+        ("reconcile", {"grid": "btc", "name": "q1"}, "reconcile has no argument 'name'"),
+        (
+            "resolve",
+            {"grid": "btc", "name": "q1", "resolution": "burn"},
+            "resolve: Invalid enum value 'burn' - at `$.resolution`",
+        ),
+        ("resolve", {"grid": "btc", "name": "q1"}, "resolve: Object missing required field `resolution`"),
+        (
+            "resolve",
+            {"grid": "btc", "name": 1, "resolution": "halt"},
+            "resolve: Expected `str`, got `int` - at `$.name`",
+        ),
+        (
+            "resolve",
+            {"grid": "btc", "name": "", "resolution": "halt"},
+            "expected the id of a question, at most 64 characters long",
+        ),
         ("set_speed", {"speed": -1}, "expected a finite speed of at least 0, found -1.0"),
     ],
 )

@@ -8,12 +8,13 @@ from pathlib import Path
 import anyio
 import apsw
 
-from engine.model.events import Fact, LotAdopted, Record
+from engine.model.events import Fact, LotAdopted, Record, SlotFrozen, SlotThawed
 from engine.model.slot import Lot
 from engine.runtime.facts_codec import JournalIdentity
 from engine.runtime.journal import Journal, MemoryJournal
 from engine.runtime.journal_file import CommitWait, FileJournal, open_journal
 from engine.runtime.journal_store import open_store, read_records
+from tests.builders import an_opening
 
 IDENTITY = JournalIdentity(instance="k7z", created_ms=1_583_020_800_000)
 
@@ -34,6 +35,20 @@ def small_journal(folder: Path, count: int = 40) -> tuple[Path, list[Record]]:
         async with open_journal(folder, IDENTITY) as journal:
             for number in range(1, count + 1):
                 await journal.append("btc", [fact_number(number)], number)
+
+    anyio.run(write)
+    return folder / "journal.db", list(read_records(folder / "journal.db"))
+
+
+def grid_journal(folder: Path, count: int = 40) -> tuple[Path, list[Record]]:
+    """A closed journal whose facts can be folded: a grid that is opened, and a slot frozen and thawed in turn."""
+
+    async def write() -> None:
+        async with open_journal(folder, IDENTITY) as journal:
+            await journal.append("main", [an_opening()], 1)
+            for number in range(2, count + 1):
+                fact = SlotThawed(slot=3, by="test") if number % 2 else SlotFrozen(slot=3, reason="test", by="test")
+                await journal.append("main", [fact], number)
 
     anyio.run(write)
     return folder / "journal.db", list(read_records(folder / "journal.db"))

@@ -18,6 +18,7 @@ from engine.model.slot import Empty, Entering, Exiting
 from engine.runtime import coordinator as coordinators
 from engine.runtime.clock import VirtualClock
 from engine.runtime.coordinator import GridCoordinator
+from engine.runtime.journal_gate import Staged
 from engine.runtime.manager import SlotManager
 from tests.builders import INSTANCE, a_fill, a_report, an_id, an_intent, some_books
 
@@ -40,11 +41,14 @@ class Desk:
             watch=self.bands.append,
         )
 
-    async def append(self, grid: str, facts: Sequence[Fact], at_ms: int) -> object:
-        await anyio.lowlevel.checkpoint()
+    def stage(self, grid: str, facts: Sequence[Fact], at_ms: int) -> Staged:
+        first = len(self.facts) + 1
         self.facts += facts
-        self.done += [f"journal {type(fact).__name__}" for fact in facts]
-        return None
+        return Staged(grid=grid, facts=tuple(facts), at_ms=at_ms, sequences=range(first, first + len(facts)))
+
+    async def make_durable(self, staged: Staged) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.done += [f"journal {type(fact).__name__}" for fact in staged.facts]
 
     def place(self, request: OrderRequest) -> None:
         self.done.append(f"place {request.price}")

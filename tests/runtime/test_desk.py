@@ -10,9 +10,13 @@ from engine.runtime.clock import VirtualClock
 from engine.runtime.desk import CommandDesk
 
 
+async def never() -> str:
+    raise AssertionError("nobody asked for a comparison")
+
+
 async def test_a_command_whose_sender_has_left_is_done_and_the_next_one_too() -> None:
     clock = VirtualClock(start_ms=0)
-    desk = CommandDesk({}, clock)
+    desk = CommandDesk({}, clock, reconcile=never)
     done: list[float] = []
 
     async def do(command: Command, by: str) -> CommandDone:

@@ -10,6 +10,7 @@ import pytest
 from engine.exchange.faults import FaultPlan, RequestFate
 from engine.exchange.rate_limit import RateLimit
 from engine.exchange.simulated import SimulatedOptions
+from engine.model.commands import Thaw
 from engine.model.errors import InvariantBroken, OrderNotFound, OutcomeUnknown, Rejected, Transient
 from engine.model.events import OrderIntended, OrderReported, SlotFrozen
 from engine.model.money import ONE
@@ -97,8 +98,8 @@ def test_a_request_turned_away_by_the_rate_limit_goes_out_again_with_the_same_id
 
 
 def test_a_post_only_order_that_would_take_frees_its_slot_which_gets_a_new_one_when_the_price_is_back() -> None:
-    """The engine decides at 100 ms on 155, its order arrives at 125 ms, the market is at 145 since 110 ms."""
-    bench = Bench(a_timed_path((0, 155), (110, 145), (60_000, 155), (120_000, 155)))
+    """The engine decides at 350 ms on 155, its order arrives at 375 ms, the market is at 145 since 360 ms."""
+    bench = Bench(a_timed_path((0, 155), (360, 145), (60_000, 155), (120_000, 155)))
     engine = bench.run()
     ((status, reason),) = reports_of(bench, FIRST_OF_SLOT_5)
     assert status is OrderStatus.EXPIRED
@@ -129,7 +130,7 @@ def test_three_rejections_in_a_row_freeze_the_slot_with_the_reason_and_thawing_g
         assert slot.freeze_reason == "refused 3 times: the account may not trade at 150"
         assert isinstance(slot.state, Empty)
         assert len(intents_of_slot_5(bench)) == 3
-        await grid.thaw(5, by="test")
+        await engine.command(Thaw(grid="main", slot=5), by="test")
         await anyio.sleep(60)
 
     engine = bench.run(wait_and_thaw)

@@ -12,19 +12,27 @@ from hypothesis import strategies as st
 from engine.model.errors import JournalFailed
 from engine.model.events import (
     CancelRequested,
+    DecisionNarrowed,
+    DiscrepancyFound,
+    DiscrepancyResolved,
     Fact,
     GridOpened,
     GridStateChanged,
+    HoldingNoted,
     LotAdopted,
+    LotCorrected,
     LotSetAside,
+    MarketAdopted,
     OrderIntended,
     OrderReported,
     SlotFrozen,
     SlotThawed,
+    WindowChanged,
 )
 from engine.model.grid import Direction, GridSpec, GridState, InitialPurchase, Lattice, SizedBy, Spacing
 from engine.model.market import FeeCurrency, Market
 from engine.model.order import Fill, OrderReport, OrderStatus, Side
+from engine.model.reconcile import Discrepancy, DiscrepancyKind, Resolution
 from engine.model.slot import Lot
 from engine.runtime.facts_codec import (
     KIND_OF_FACT,
@@ -104,18 +112,42 @@ lattices = st.builds(
     levels=st.lists(decimals, max_size=4).map(tuple),
     amounts=st.lists(decimals, max_size=4).map(tuple),
 )
+discrepancies = st.builds(
+    Discrepancy,
+    slot=st.none() | numbers,
+    report=st.none() | reports,
+    quantity=decimals,
+    market=st.none() | markets(),
+)
 facts: dict[type[Fact], st.SearchStrategy[Fact]] = {
     GridOpened: st.builds(GridOpened, number=numbers, spec=specs(), market=markets(), lattice=lattices),
     OrderIntended: st.builds(
-        OrderIntended, slot=numbers, price=decimals, amount=decimals, dust=lots, price_seen=decimals
+        OrderIntended,
+        slot=numbers,
+        price=decimals,
+        amount=decimals,
+        dust=lots,
+        price_seen=decimals,
+        is_adopted=st.booleans(),
     ),
-    CancelRequested: st.builds(CancelRequested, slot=numbers),
+    CancelRequested: st.builds(CancelRequested, slot=numbers, price_seen=decimals),
     OrderReported: st.builds(OrderReported, slot=numbers, report=reports),
-    LotSetAside: st.builds(LotSetAside, slot=numbers),
+    LotSetAside: st.builds(LotSetAside, slot=numbers, price_seen=decimals),
     LotAdopted: st.builds(LotAdopted, slot=numbers, lot=lots),
     SlotFrozen: st.builds(SlotFrozen, slot=numbers),
     SlotThawed: st.builds(SlotThawed, slot=numbers),
     GridStateChanged: st.builds(GridStateChanged),
+    DiscrepancyFound: st.builds(DiscrepancyFound, discrepancy=discrepancies),
+    DiscrepancyResolved: st.builds(DiscrepancyResolved),
+    LotCorrected: st.builds(LotCorrected, slot=st.none() | numbers, lot=lots),
+    HoldingNoted: st.builds(HoldingNoted, beside=decimals),
+    MarketAdopted: st.builds(MarketAdopted, market=markets()),
+    WindowChanged: st.builds(WindowChanged, window=numbers),
+    DecisionNarrowed: st.builds(
+        DecisionNarrowed,
+        left_out=st.lists(numbers, max_size=4).map(tuple),
+        unsettled=st.lists(numbers, max_size=4).map(tuple),
+    ),
 }
 
 
@@ -281,6 +313,37 @@ def test_fact_from_before_a_field_with_a_default_was_added_can_still_be_read() -
     del written["report"]["reason"]
     older = msgspec.json.encode(written, order="sorted")
     assert fact_from_payload(kind, older, sequence=1) == OrderReported(slot=3, report=a_report())
+
+
+def test_a_discrepancy_from_before_its_quantity_report_and_market_existed_can_still_be_read() -> None:
+    written = (
+        b'{"asks":true,"discrepancy":{"choices":[{"effect":"looks again","moves_money":false,"resolution":"query"}],'
+        b'"client_order_id":"","detail":"0.5 is missing","kind":"holding_short","proposed":"query",'
+        b'"rows":[],"slot":null,"unanswered":""},"name":"q1"}'
+    )
+    fact = fact_from_payload("discrepancy_found", written, sequence=1)
+    assert isinstance(fact, DiscrepancyFound)
+    found = fact.discrepancy
+    assert (found.kind, found.proposed) == (DiscrepancyKind.HOLDING_SHORT, Resolution.QUERY)
+    assert (found.quantity, found.report, found.market) == (Decimal(0), None, None)
+
+
+@pytest.mark.parametrize(
+    "kind, payload, reason",
+    [
+        ("lot_corrected", b'{"lot":{"cost_quote":"0","quantity":"1"},"reason":"x"}', "missing required field `slot`"),
+        (
+            "discrepancy_resolved",
+            b'{"by":"x","name":"q1","outcome":"","resolution":"burn"}',
+            "Invalid enum value 'burn'",
+        ),
+        ("holding_noted", b'{"beside":"Infinity"}', "expected finite numbers"),
+        ("decision_narrowed", b'{"left_out":[1.5],"unsettled":[]}', "Expected `int`, got `float`"),
+    ],
+)
+def test_a_damaged_correction_is_refused_with_the_record_and_the_reason(kind: str, payload: bytes, reason: str) -> None:
+    with pytest.raises(JournalFailed, match=rf"record 17: expected a fact, found '{kind}': .*{reason}"):
+        fact_from_payload(kind, payload, sequence=17)
 
 
 def test_chain_ties_every_part_of_a_record_to_the_one_before() -> None:

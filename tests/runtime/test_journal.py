@@ -227,4 +227,4 @@ async def test_file_is_closed_to_others_and_written_with_full_care(tmp_path: Pat
             "mmap_size",
             "busy_timeout",
         )
-        assert [connection.execute(f"PRAGMA {name}").get for name in pragmas] == ["wal", 2, 0, 1, 0, 0]
+        assert [connection.execute(f"PRAGMA {name}").get for name in pragmas] == ["wal", 2, 0, 1, 0, 250]

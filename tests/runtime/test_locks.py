@@ -1,11 +1,13 @@
 """Ranked locks: every forbidden order is refused at once, whatever waits or is cancelled leaves nothing behind."""
 
+import re
 from random import Random
 
 import anyio
 import pytest
 
 from engine.model.errors import InvariantBroken
+from engine.runtime import locks
 from engine.runtime.locks import (
     RANK_JOURNAL,
     RANK_MANAGER,
@@ -80,25 +82,25 @@ async def test_a_lock_that_nobody_holds_cannot_be_given_back() -> None:
 
 async def test_a_child_task_starts_with_no_locks_of_its_parent() -> None:
     """It may take the manager while its parent holds a slot; nobody inherits a place."""
-    locks = GridLocks(0, 4)
+    grid = GridLocks(0, 4)
 
     async def child() -> None:
-        async with locks.manager:
+        async with grid.manager:
             taken.append("manager")
 
     taken: list[str] = []
-    with await locks.hold_slots((2,)):
+    with await grid.hold_slots((2,)):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(child)
     assert taken == ["manager"]
 
 
 async def test_slots_are_held_in_rising_index_and_busy_ones_are_left_out_when_nobody_waits() -> None:
-    locks = GridLocks(0, 6)
+    grid = GridLocks(0, 6)
 
     async def other() -> None:
-        with locks.hold_free_slots((5, 0, 3, 1))[0]:
-            hold, free = locks.hold_free_slots(())
+        with grid.hold_free_slots((5, 0, 3, 1))[0]:
+            hold, free = grid.hold_free_slots(())
             assert free == frozenset()
             hold.__exit__(None, None, None)
             told.set()
@@ -108,40 +110,40 @@ async def test_slots_are_held_in_rising_index_and_busy_ones_are_left_out_when_no
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(other)
         await told.wait()
-        hold, free = locks.hold_free_slots(range(6))
+        hold, free = grid.hold_free_slots(range(6))
         assert free == {2, 4}
         with hold, pytest.raises(LockOrderBroken):
-            await locks.manager.acquire()
+            await grid.manager.acquire()
         done.set()
-    with locks.hold_free_slots(range(6))[0]:
-        assert locks.statistics()[1].acquired == 4 + 2 + 6
+    with grid.hold_free_slots(range(6))[0]:
+        assert grid.statistics()[1].acquired == 4 + 2 + 6
 
 
 async def test_waiting_for_slots_that_is_cancelled_gives_back_those_it_had() -> None:
-    locks = GridLocks(0, 3)
-    with await locks.hold_slots((2,)):
+    grid = GridLocks(0, 3)
+    with await grid.hold_slots((2,)):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(locks.hold_slots, (0, 1, 2))
+            tasks.start_soon(grid.hold_slots, (0, 1, 2))
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
-        hold, free = locks.hold_free_slots(())
+        hold, free = grid.hold_free_slots(())
         hold.__exit__(None, None, None)
-    with locks.hold_free_slots(range(3))[0] as everything:
+    with grid.hold_free_slots(range(3))[0] as everything:
         assert repr(everything).startswith("<")
-    hold, free = locks.hold_free_slots(range(3))
+    hold, free = grid.hold_free_slots(range(3))
     hold.__exit__(None, None, None)
     assert free == {0, 1, 2}
 
 
 async def test_two_thousand_rounds_of_which_a_third_are_cancelled_leave_no_lock_stuck_and_no_two_holders() -> None:
     """Eight tasks, manager then some slots then a pause, cancelled wherever they happen to be."""
-    locks, dice = GridLocks(0, 5), Random(11)
+    grid, dice = GridLocks(0, 5), Random(11)
     inside = [0] * 5
     rounds = {"done": 0, "cancelled": 0}
 
     async def one_round(indices: list[int]) -> None:
-        async with locks.manager:
-            hold = await locks.hold_slots(indices)
+        async with grid.manager:
+            hold = await grid.hold_slots(indices)
         with hold:
             for index in indices:
                 inside[index] += 1
@@ -169,26 +171,78 @@ async def test_two_thousand_rounds_of_which_a_third_are_cancelled_leave_no_lock_
                 tasks.start_soon(many)
     assert sum(rounds.values()) == 2_000
     assert rounds["cancelled"] > 200
-    async with locks.manager:
-        hold, free = locks.hold_free_slots(range(5))
+    async with grid.manager:
+        hold, free = grid.hold_free_slots(range(5))
         hold.__exit__(None, None, None)
     assert free == set(range(5))
 
 
 async def test_statistics_count_who_took_a_lock_and_who_had_to_wait() -> None:
     """One holder, two that wait, one that finds it taken and goes on."""
-    locks = GridLocks(7, 2)
+    grid = GridLocks(7, 2)
     waiting = []
 
     async def wait() -> None:
-        async with locks.manager:
+        async with grid.manager:
             waiting.append(1)
 
-    async with anyio.create_task_group() as tasks, locks.manager:
+    async with anyio.create_task_group() as tasks, grid.manager:
         tasks.start_soon(wait)
         tasks.start_soon(wait)
         await anyio.wait_all_tasks_blocked()
-    manager, slots = locks.statistics()
+    manager, slots = grid.statistics()
     assert (manager.name, manager.acquired, manager.waited) == ("manager[7]", 3, 2)
     assert manager.held_seconds_max > 0
-    assert (slots.name, slots.acquired, slots.waited, slots.held_seconds_max) == ("slots", 0, 0, 0.0)
+    assert manager.waited_seconds_max > 0
+    assert (slots.name, slots.acquired, slots.waited) == ("slots", 0, 0)
+    assert (slots.held_seconds_max, slots.waited_seconds_max) == (0.0, 0.0)
+
+
+async def test_a_wait_that_is_given_up_counts_as_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And of several the longest is kept; whoever finds a lock free has not waited at all."""
+    now = [0.0]
+    monkeypatch.setattr(locks, "perf_counter", lambda: now[0])
+    lock = make_journal_lock()
+
+    async def wait(seconds: float) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lock.acquire)
+            await anyio.wait_all_tasks_blocked()
+            now[0] += seconds
+            tasks.cancel_scope.cancel()
+
+    async with lock:
+        assert lock.statistics().waited_seconds_max == 0.0
+        for seconds in (2.0, 7.0, 3.0):
+            await wait(seconds)
+    figures = lock.statistics()
+    assert (figures.acquired, figures.waited, figures.waited_seconds_max, figures.held_seconds_max) == (1, 3, 7.0, 12.0)
+
+
+async def test_the_longest_wait_for_any_slot_is_the_one_of_all_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As is the longest hold."""
+    now = [0.0]
+    monkeypatch.setattr(locks, "perf_counter", lambda: now[0])
+    grid = GridLocks(0, 2)
+
+    async def hold(index: int) -> None:
+        with await grid.hold_slots((index,)):
+            now[0] += 1.0
+
+    for index, seconds in ((0, 4.0), (1, 2.0)):
+        async with anyio.create_task_group() as tasks:
+            with await grid.hold_slots((index,)):
+                tasks.start_soon(hold, index)
+                await anyio.wait_all_tasks_blocked()
+                now[0] += seconds
+    slots = grid.statistics()[1]
+    assert (slots.acquired, slots.waited, slots.waited_seconds_max, slots.held_seconds_max) == (4, 2, 4.0, 4.0)
+
+
+async def test_a_lock_below_the_highest_of_many_is_refused_and_the_message_names_that_one() -> None:
+    grid = GridLocks(1, 6)
+    with await grid.hold_slots((0, 2, 5)):
+        with pytest.raises(LockOrderBroken, match=re.escape("slot[1:3] may not be taken while holding slot[1:5]")):
+            await grid.hold_slots((3,))
+        with await GridLocks(2, 1).hold_slots((0,)):
+            pass

@@ -9,7 +9,7 @@ import pytest
 
 from engine.model.errors import SettingsInvalid
 from engine.runtime import state_dir as state_dir_module
-from engine.runtime.state_dir import file_system_of, open_state_dir, set_aside
+from engine.runtime.state_dir import copy_aside, file_system_of, open_state_dir, set_aside
 
 MOUNTS = """\
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -168,4 +168,38 @@ def test_file_that_cannot_be_set_aside_is_told_and_stays(tmp_path: Path) -> None
     (tmp_path / "aside").write_text("in the way")
     with pytest.raises(SettingsInvalid, match=r"cannot set the journal aside: .*aside"):
         set_aside(tmp_path, at_ms=0)
+    assert (tmp_path / "journal.db").read_text() == "books"
+
+
+def test_directory_that_cannot_be_made_is_told_whoever_we_are() -> None:
+    with pytest.raises(SettingsInvalid, match=r"state_dir /proc/gridwright: expected a directory to write in, found: "):
+        open_state_dir(Path("/proc/gridwright")).__enter__()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to the system's own user")
+def test_directory_without_permission_to_write_is_told(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o500)
+    with pytest.raises(SettingsInvalid, match="expected a directory to write in, found: Permission denied"):
+        open_state_dir(tmp_path / "state").__enter__()
+
+
+def test_copy_kept_aside_leaves_the_files_where_they_are(tmp_path: Path) -> None:
+    for name in ("journal.db", "journal.db-wal"):
+        (tmp_path / name).write_text(name)
+    aside = copy_aside(tmp_path, ("journal.db", "journal.db-wal", "journal.db-none"), at_ms=1_583_020_800_000)
+    assert aside == tmp_path / "aside" / "2020-03-01T000000Z"
+    assert {path.name: path.read_text() for path in aside.iterdir()} == {
+        "journal.db": "journal.db",
+        "journal.db-wal": "journal.db-wal",
+    }
+    assert {path.stat().st_mode & 0o777 for path in aside.iterdir()} == {0o600}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["aside", "journal.db", "journal.db-wal"]
+
+
+def test_copy_that_cannot_be_made_whole_leaves_nothing_of_it(tmp_path: Path) -> None:
+    (tmp_path / "journal.db").write_text("books")
+    (tmp_path / "journal.db-wal").mkdir()
+    with pytest.raises(SettingsInvalid, match="cannot keep a copy aside: "):
+        copy_aside(tmp_path, ("journal.db", "journal.db-wal"), at_ms=0)
+    assert list((tmp_path / "aside").iterdir()) == []
     assert (tmp_path / "journal.db").read_text() == "books"

@@ -18,7 +18,7 @@ from engine.exchange.port import Balance, ExchangeListener
 from engine.model.actions import QuietBand
 from engine.model.market import Market
 from engine.model.money import ZERO
-from engine.model.order import OrderReport, OrderRequest
+from engine.model.order import OrderReport, OrderRequest, OwnFill
 from engine.model.snapshot import Connection
 from engine.runtime.clock import Clock
 
@@ -135,6 +135,11 @@ class BusyExchange:
         """All open orders."""
         await checkpoint()
         return self.matching.open_orders(symbol)
+
+    async def fetch_fills(self, symbol: str, since_ms: int) -> Sequence[OwnFill]:
+        """The newest executions."""
+        await checkpoint()
+        return tuple(own for own in self.matching.recent_fills(symbol) if own.fill.at_ms >= since_ms)
 
     def tell_prices(self) -> None:
         """Every price has been told already, quiet or not."""

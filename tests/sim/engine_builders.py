@@ -45,6 +45,7 @@ from engine.settings import (
     Source,
 )
 from tests.builders import INSTANCE, SYMBOL, Number, a_market, a_spec
+from tests.sim.lock_audit import audited
 
 D = Decimal
 F = TypeVar("F")
@@ -93,6 +94,7 @@ def a_timed_path(*trades: tuple[int, Number], symbol: str = SYMBOL) -> PriceSour
     return replay_from_trades(exact, symbol=symbol, tick_size=D("0.01"))
 
 
+@audited
 class AuditedExchange(SimulatedExchange):
     """The simulated exchange, which counts requests on arrival and allows a slot one live order."""
 
@@ -142,10 +144,12 @@ class Bench:
         journal: Journal | None = None,
         books: Books | None = None,
         on_exit: Disposal = Disposal.LEAVE,
+        reconcile_seconds: float = 0.0,
         exchange_type: type[AuditedExchange] = AuditedExchange,
     ) -> None:
         self.settings = some_settings(*grids, on_exit=on_exit)
         self.clock = VirtualClock(start_ms=0)
+        self.reconcile_seconds = reconcile_seconds
         self.before = dict(balances)
         self.exchange = exchange_type(
             markets={market.symbol: market for market in markets},
@@ -183,7 +187,13 @@ class Bench:
         """A started engine on the journal and the exchange as they are; closed in order at the end."""
         if type(self.journal) is MemoryJournal:
             self.journal = _reopened(self.journal)
-        engine = Engine(self.settings, clock=self.clock, exchange=self.port, journal=self.journal)
+        engine = Engine(
+            self.settings,
+            clock=self.clock,
+            exchange=self.port,
+            journal=self.journal,
+            reconcile_seconds=self.reconcile_seconds,
+        )
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(engine.run)

@@ -17,6 +17,7 @@ from engine.model.slot import Exiting, Slot, lot_of
 from engine.model.snapshot import Connection, EngineState
 from engine.runtime.coordinator import GridCoordinator
 from engine.runtime.engine import START_SECONDS_MAX, Engine
+from engine.runtime.grid_control import GridControl
 from engine.runtime.locks import LockOrderBroken
 from tests.builders import a_market, a_spec
 from tests.sim.engine_builders import (
@@ -57,23 +58,23 @@ async def _report_again(grid: GridCoordinator, bench: Bench, dice: Random) -> No
     await grid.apply_reports(dice.sample(reports, min(len(reports), 4)))
 
 
-async def _command(grid: GridCoordinator, dice: Random) -> None:
+async def _command(control: GridControl, dice: Random) -> None:
     index = dice.randrange(10)
-    commands = [lambda: grid.pause("a"), lambda: grid.resume("a")]
-    commands += [lambda: grid.freeze(index, "a"), lambda: grid.thaw(index, "a")]
+    commands = [lambda: control.pause("a"), lambda: control.resume("a")]
+    commands += [lambda: control.freeze(index, "a"), lambda: control.thaw(index, "a")]
     try:
         await dice.choice(commands)()
     except CommandRefused:
         return
 
 
-async def _put_in_order(grid: GridCoordinator) -> None:
+async def _put_in_order(grid: GridCoordinator, control: GridControl) -> None:
     """Thaw and resume whatever the crowd has left frozen and paused."""
     for slot in list(grid.books.slots):
         if slot.freeze_reason is not None:
-            await grid.thaw(slot.index, "a")
+            await control.thaw(slot.index, "a")
     if grid.books.state == "paused":
-        await grid.resume("a")
+        await control.resume("a")
 
 
 def test_manager_slot_deadlock_reports_decisions_and_commands_on_the_same_slots_all_finish() -> None:
@@ -83,6 +84,7 @@ def test_manager_slot_deadlock_reports_decisions_and_commands_on_the_same_slots_
 
     async def crowd(engine: Engine) -> None:
         grid = engine.coordinators["main"]
+        control = GridControl(grid, clock=bench.clock, cancel=engine._executor.cancel)
 
         async def one(number: int) -> None:
             dice = Random(number)
@@ -90,7 +92,7 @@ def test_manager_slot_deadlock_reports_decisions_and_commands_on_the_same_slots_
                 await anyio.sleep(3 * dice.random())
                 match number % 4:
                     case 0:
-                        await _command(grid, dice)
+                        await _command(control, dice)
                     case 1:
                         await _report_again(grid, bench, dice)
                     case _:
@@ -100,7 +102,7 @@ def test_manager_slot_deadlock_reports_decisions_and_commands_on_the_same_slots_
         async with anyio.create_task_group() as tasks:
             for number in range(40):
                 tasks.start_soon(one, number)
-        await _put_in_order(grid)
+        await _put_in_order(grid, control)
         await until_quiet(engine)
 
     engine = bench.run(crowd)
@@ -275,7 +277,7 @@ def test_a_part_nobody_started_keeps_the_engine_starting_and_then_halts_it_with_
                 seen.append(engine.state)
                 if engine.state is EngineState.STARTING:
                     missing = [part.name for part in engine.snapshot().parts if not part.has_reported]
-                    assert missing == ["grid second"]
+                    assert missing == ["grid second", "reconciliation"]
             engine.close()
         return engine
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,7 @@ from engine.model.commands import Freeze, Pause, Stop
 from engine.model.errors import SettingsInvalid
 from engine.model.events import OrderIntended, OrderReported
 from engine.model.grid import Disposal, GridSpec, GridState
+from engine.model.reconcile import DiscrepancyKind
 from engine.model.snapshot import EngineState
 from engine.runtime.assembly import open_world, run_world
 from engine.runtime.clock import run_on
@@ -198,19 +200,23 @@ def test_cancellations_that_were_wanted_but_never_sent_are_sent_by_the_next_engi
     assert [report.side for report in second.exchange.matching.open_orders("BTC/USDT") if report.side == "buy"] == []
 
 
-def test_an_order_that_the_exchange_had_shown_and_now_does_not_know_is_a_halt_and_no_guess(tmp_path: Path) -> None:
+def test_an_order_that_the_exchange_had_shown_and_now_does_not_know_is_a_question_and_no_guess(tmp_path: Path) -> None:
     """Another account, or an older copy of it: nothing is traded on such books."""
 
     async def trade(engine: Engine) -> None:
         await anyio.sleep(100)
 
     async def start(engine: Engine) -> None:
-        await engine.wait_started()
+        await anyio.sleep(10)
 
     live_on_disk(tmp_path, trade)
     for file in tmp_path.glob("exchange.db*"):
         file.unlink()
     second, engine = live_on_disk(tmp_path, start)
-    assert engine.state is EngineState.HALTED
-    assert "was on the exchange, which now does not know it" in engine.state_reason
+    books = engine.coordinators["main"].books
+    asked = Counter(question.found.discrepancy.kind for question in books.questions.values())
+    assert asked == {DiscrepancyKind.VANISHED_ORDER: len(books.slot_of_order), DiscrepancyKind.HOLDING_SHORT: 1}
+    assert len(books.slot_of_order) == 5
+    assert all(slot.freeze_reason is not None for slot in books.live_slots())
+    assert books.state is GridState.EXITS_ONLY
     assert second.exchange.placed == {}

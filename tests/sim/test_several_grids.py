@@ -128,7 +128,7 @@ def test_a_grid_added_later_leaves_the_money_of_those_that_run_alone_wherever_it
 def test_a_second_grid_on_a_symbol_starts_at_the_newest_price_not_at_the_first() -> None:
     """The market falls while the first grid is being opened."""
     grids = [a_spec(name="first"), a_spec(name="second")]
-    bench = Bench(a_timed_path((0, 155), (110, 145), (60_000, 145)), grids=grids)
+    bench = Bench(a_timed_path((0, 155), (210, 145), (60_000, 145)), grids=grids)
     engine = bench.run()
     assert [grid.books.lattice.anchor for grid in engine.coordinators.values()] == [155, 155]
     assert [grid.mark for grid in engine.coordinators.values()] == [145, 145]

@@ -76,6 +76,7 @@ class Watch:
         self.longest = dict.fromkeys(QUEUES_MAX, 0)
         self._engine = engine
         self._world = world
+        self._loop = asyncio.get_running_loop()
         engine.story.listener = self._on_event
 
     def sample(self) -> None:
@@ -100,8 +101,8 @@ class Watch:
             journal.head[0] - journal.durable,
             len(self._world.exchange._timeline._due),
             len(coordinator.books.slot_of_order),
-            len(coordinator.books._filled_of_closed),
-            len(_held_by_task),
+            len(coordinator.books.filled_of_closed),
+            sum(task.get_loop() is self._loop for task in _held_by_task),
         )
         for name, length in zip(QUEUES_MAX, lengths, strict=True):
             self.longest[name] = max(self.longest[name], length)
@@ -173,5 +174,5 @@ def test_a_day_of_the_market_leaves_nothing_behind(tmp_path: Path, record_proper
 
 @pytest.mark.soak
 def test_days_of_the_market_leave_nothing_behind(tmp_path: Path, record_property: Record) -> None:
-    days = int(os.environ.get("GRIDWRIGHT_SOAK_DAYS", "10"))
+    days = int(os.environ.get("GRIDWRIGHT_SOAK_DAYS", "30"))
     soak_and_check(tmp_path, record_property, hours=24 * days)

@@ -1,8 +1,9 @@
 """Ten tasks, a thousand operations a second each, on one engine in real time with its journal on disk.
 
 Reports, prices, results of questions and commands come from all of them at once. Whatever the
-machine achieves: no deadlock, no fill lost or booked twice, and books that balance to the last
-unit. ``pytest -s`` shows the figures; GRIDWRIGHT_SOAK_SECONDS says how long the soak lasts.
+machine achieves: no deadlock, no fill lost or booked twice, no request made under a lock, and books
+that balance to the last unit. ``pytest -s`` shows the figures; GRIDWRIGHT_SOAK_SECONDS says how long
+the soak lasts.
 """
 
 import os
@@ -35,6 +36,8 @@ from engine.runtime.rate_budget import RateBudget
 from tests.builders import SYMBOL, a_market, a_spec
 from tests.sim.busy_exchange import BusyExchange
 from tests.sim.engine_builders import IDENTITY, some_settings
+from tests.sim.lock_audit import audited
+from tests.sim.lock_storm import LagMeter, in_milliseconds
 
 TASKS = 10
 OPERATIONS_PER_SECOND = 1_000
@@ -50,6 +53,11 @@ LATE_MAX = 200
 Record = Callable[[str, object], None]
 
 
+@audited
+class AuditedBusyExchange(BusyExchange):
+    """The busy exchange, where a request under a lock fails."""
+
+
 class Stress:
     """One engine, its exchange, and what was done to it."""
 
@@ -59,6 +67,7 @@ class Stress:
         self.journal = journal
         self.done: Counter[str] = Counter()
         self.seconds = 0.0
+        self.lag = LagMeter()
         self._dice = dice
         self._kinds: tuple[tuple[float, str, Callable[[], Awaitable[None]]], ...] = (
             (0.55, "prices", self._price),
@@ -75,9 +84,12 @@ class Stress:
         """All tasks, each on its own schedule, until every operation is done; then all late reports."""
         start = anyio.current_time()
         operations = round(seconds * OPERATIONS_PER_SECOND)
-        async with anyio.create_task_group() as tasks:
-            for _ in range(TASKS):
-                tasks.start_soon(self._work, start, operations)
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(self.lag.run)
+            async with anyio.create_task_group() as tasks:
+                for _ in range(TASKS):
+                    tasks.start_soon(self._work, start, operations)
+            beside.cancel_scope.cancel()
         self.seconds = anyio.current_time() - start
         if self.coordinator.books.state is not GridState.RUNNING:
             await self.engine.command(Resume(grid=GRID), by="stress")
@@ -157,13 +169,17 @@ class Stress:
             "fills": f"{self.exchange.fills:,}, {self.exchange.fills / self.seconds:,.0f}/s",
             "journal": f"{journal.records:,} records in {journal.commits:,} commits, "
             f"{journal.records / self.seconds:,.0f} records/s",
+            "loop lag": in_milliseconds(self.lag.lags),
             "locks": "; ".join(map(_in_words, (manager, slots, self.engine._gate.lock.statistics()))),
         }
 
 
 def _in_words(lock: LockStatistics) -> str:
-    held = lock.held_seconds_max * 1000
-    return f"{lock.name} taken {lock.acquired:,}, waited {lock.waited:,}, held at most {held:.1f} ms"
+    held, waited = lock.held_seconds_max * 1000, lock.waited_seconds_max * 1000
+    return (
+        f"{lock.name} taken {lock.acquired:,}, waited {lock.waited:,} for at most {waited:.1f} ms, "
+        f"held at most {held:.1f} ms"
+    )
 
 
 @asynccontextmanager
@@ -171,7 +187,7 @@ async def stressed(folder: Path, seed: int) -> AsyncIterator[Stress]:
     """A started engine on a fresh journal, closed at the end; its rate budget never makes it wait."""
     clock, dice = RealClock(), Random(seed)
     spec = a_spec(slots=SLOTS, window=SLOTS, initial_purchase=InitialPurchase.LIMIT)
-    exchange = BusyExchange(MARKET, quote=QUOTE, price=START, clock=clock, dice=dice)
+    exchange = AuditedBusyExchange(MARKET, quote=QUOTE, price=START, clock=clock, dice=dice)
     async with open_journal(folder, IDENTITY) as journal:
         engine = Engine(some_settings(spec), clock=clock, exchange=exchange, journal=journal)
         engine._executor._budget = RateBudget(clock, orders_max=1_000_000, requests_max=2_000_000)

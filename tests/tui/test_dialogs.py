@@ -98,5 +98,5 @@ def test_the_footer_holds_whole_keys_and_only_those_that_do_something() -> None:
     footer = line_text(footer_for(80, has_many_grids=False, can_set_speed=True))
     assert footer == " ? help  p pause  space freeze  s stop  q quit  f follow  + faster  - slower"
     assert "faster" not in line_text(footer_for(120, has_many_grids=True, can_set_speed=False))
-    assert "] next grid" in line_text(footer_for(120, has_many_grids=True, can_set_speed=False))
+    assert "> next grid" in line_text(footer_for(120, has_many_grids=True, can_set_speed=False))
     assert [key.id for key in footer_keys()][:5] == ["help", "pause", "freeze", "stop", "quit"]

@@ -71,7 +71,7 @@ def test_books_that_do_not_balance(snap_compare: Compare) -> None:
 
 
 def test_three_grids_with_tabs(snap_compare: Compare) -> None:
-    assert matches(snap_compare, [scenes.several_grids()], SMALL, keys=["right_square_bracket"])
+    assert matches(snap_compare, [scenes.several_grids()], SMALL, keys=["greater_than_sign"])
 
 
 def test_the_help_screen(snap_compare: Compare) -> None:

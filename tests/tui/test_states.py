@@ -114,10 +114,10 @@ async def test_what_is_painted_line_by_line_is_what_a_full_repaint_shows() -> No
         assert screen_rows(app) == painted
 
 
-async def test_several_grids_have_tabs_and_brackets_switch_between_them() -> None:
+async def test_several_grids_have_tabs_and_angle_brackets_switch_between_them() -> None:
     async with running_app(scenes.several_grids()) as (app, _, pilot):
         assert "▸1 btc BTC/USDT" in screen_rows(app)[2]
-        await pilot.press("right_square_bracket")
+        await pilot.press("greater_than_sign")
         await pilot.pause()
         rows = screen_rows(app)
         assert "▸2 eth ETH/USDT" in rows[2]

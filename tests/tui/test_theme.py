@@ -15,6 +15,7 @@ ON_BACKS = {
     Tone.SIMULATION: "simulation-back",
     Tone.PAPER: "paper-back",
     Tone.LIVE: "live-back",
+    Tone.PAST: "past-back",
     Tone.PRICE_LINE: "price-back",
 }
 MUST_READ = [tone for tone in Tone if tone is not Tone.FAINT and tone not in ON_BACKS]

@@ -51,6 +51,13 @@ class EventsPane(ScrollView, can_focus=True):
         self._wrapped.extend(event_lines(event, self._width) for event in events)
         self._show_lines()
 
+    def show(self, events: Sequence[EngineEvent]) -> None:
+        """Show these events and no others, oldest first, from the newest on."""
+        self._events.clear()
+        self._wrapped.clear()
+        self.anchor()
+        self.add(events)
+
     def mark_stale(self, *, is_stale: bool) -> None:
         """Dim, or no longer."""
         if self._painter.mark_stale(is_stale=is_stale):

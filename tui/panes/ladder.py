@@ -28,6 +28,7 @@ from tui.present.ladder import (
     slot_line,
 )
 from tui.present.pieces import Line
+from tui.present.questions import asked_slots
 from tui.present.status import starting_line
 from tui.view import View
 
@@ -60,6 +61,7 @@ class Ladder(ScrollView, can_focus=True):
         self._price_row: int | None = None
         self._price_line: Line = ()
         self._near: tuple[SlotView | None, SlotView | None] = (None, None)
+        self._asked: frozenset[int] = frozenset()
         self._painter = Painter(self)
         self._painted: dict[int, RowKey] = {}
         self._strips: dict[int, tuple[RowKey, Strip]] = {}
@@ -86,6 +88,7 @@ class Ladder(ScrollView, can_focus=True):
         if old is None or old.slots != grid.slots:
             self._near = next_levels(grid)
             self._arrange(grid)
+        self._asked = asked_slots(grid)
         self._place_price(grid)
         self._paint_changes()
 
@@ -161,7 +164,7 @@ class Ladder(ScrollView, can_focus=True):
             return ()
         slot = grid.slots[index]
         is_near = any(near is not None and near.index == index for near in self._near)
-        return RowFacts(slot, away_text(slot, grid.price), is_near, index == self.selected)
+        return RowFacts(slot, away_text(slot, grid.price), is_near, index == self.selected, index in self._asked)
 
     def render_line(self, y: int) -> Strip:
         """One row of the screen."""

@@ -3,6 +3,7 @@
 from tui.panes.lines import LinesPane
 from tui.present.manual import footer_for
 from tui.present.pieces import Line
+from tui.present.questions import question_lines
 from tui.present.status import alert_lines, block_lines, status_line, summary_line, tabs_line, tiny_line
 
 _BLOCK_LINES_SHORT = 2
@@ -33,8 +34,8 @@ class AlertPane(LinesPane):
     dims_when_ended = False
 
     def lines_for(self, width: int) -> tuple[Line, ...]:
-        """One bar for each alert."""
-        return alert_lines(self.view, width)
+        """One bar for each alert, and what is asked."""
+        return *alert_lines(self.view, width), *question_lines(self.view, width)
 
 
 class BlocksPane(LinesPane):
@@ -56,7 +57,9 @@ class FooterPane(LinesPane):
         engine = self.view.engine
         has_many = engine is not None and len(engine.grids) > 1
         can_set_speed = engine is not None and engine.speed is not None
-        return (footer_for(width, has_many_grids=has_many, can_set_speed=can_set_speed),)
+        has_questions = engine is not None and any(grid.questions for grid in engine.grids)
+        line = footer_for(width, has_many_grids=has_many, can_set_speed=can_set_speed, has_questions=has_questions)
+        return (line,)
 
 
 class TinyPane(LinesPane):

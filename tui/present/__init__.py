@@ -5,5 +5,5 @@
 ``words``    the states of grids, slots, orders and connections: glyph, word, tone
 ``chart``    small drawings made of block characters
 ``ladder``   one line per slot, the price line, and which columns fit
-``status``, ``profit``, ``slot``, ``events``, ``dialogs``, ``manual``  the lines of one pane or screen each
+``status``, ``profit``, ``slot``, ``events``, ``questions``, ``dialogs``, ``manual``  the lines of a pane or screen
 """

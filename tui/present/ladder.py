@@ -25,7 +25,7 @@ from tui.present.numbers import (
 )
 from tui.present.pieces import Line, Piece, Tone, cut_line, fit_left, fit_right, line_width
 from tui.present.status import ARROWS
-from tui.present.words import FROZEN, ORDER_WORDS, SIDE_TONES, SLOT_SIGNS, result_tone
+from tui.present.words import ASKED, FROZEN, ORDER_WORDS, SIDE_TONES, SLOT_SIGNS, result_tone
 
 
 class Column(StrEnum):
@@ -89,6 +89,7 @@ class RowFacts(NamedTuple):
     away: str
     is_near: bool
     is_selected: bool
+    is_asked: bool = False
 
 
 def layout_for(grid: GridSnapshot, width: int) -> Layout:
@@ -260,7 +261,7 @@ def _cell(name: Column, width: int, facts: RowFacts, layout: Layout) -> tuple[Pi
         case Column.AWAY:
             return (Piece(fit_right(facts.away, width), quiet),)
         case Column.STATE:
-            return (_state_piece(slot, width),)
+            return (_state_piece(facts, width),)
         case Column.AMOUNT:
             amount = _amount_of(slot)
             text = number(amount, layout.lot_places) if amount else ""
@@ -294,8 +295,11 @@ def _side_tone(slot: SlotView) -> Tone:
     return Tone.FAINT if slot.order is None else SIDE_TONES[slot.order.side]
 
 
-def _state_piece(slot: SlotView, width: int) -> Piece:
+def _state_piece(facts: RowFacts, width: int) -> Piece:
+    slot = facts.slot
     sign = SLOT_SIGNS[slot.state]
+    if facts.is_asked:
+        return Piece(fit_left(f"{sign.glyph} {ASKED.glyph}{ASKED.word}", width), ASKED.tone)
     if slot.freeze_reason is not None:
         return Piece(fit_left(f"{sign.glyph} {FROZEN.glyph}{FROZEN.word}", width), FROZEN.tone)
     return Piece(fit_left(f"{sign.glyph} {sign.word}", width), sign.tone)

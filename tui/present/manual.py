@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from tui.keys import TABLE, Key, Scope, footer_keys
 from tui.present.pieces import BLANK, Line, Piece, Tone, fit_left, join_that_fit, wrap_words
-from tui.present.words import FROZEN, GRID_SIGNS, SLOT_SIGNS, Sign
+from tui.present.questions import KIND_WORDS
+from tui.present.words import ASKED, FROZEN, GRID_SIGNS, SLOT_SIGNS, Sign
 
-_TERM_WIDTH = 15
+_TERM_WIDTH = 16
 
 _SLOT_TEXTS = {
     "empty": "no lot and no order; waits to enter",
@@ -54,21 +55,25 @@ _WORDS = (
     ("SIMULATION", "our market, our money: nothing is real"),
     ("PAPER", "the real market, our own matching: no order leaves"),
     ("LIVE", "the real market and real money"),
+    ("NOT LIVE", "the past, as the journal has it: the ladder right after one record; nothing can be sent"),
 )
 
 
 def manual_lines(width: int) -> tuple[Line, ...]:
     """The whole help text for this width."""
     parts: list[Line] = []
-    for scope in (Scope.DASHBOARD, Scope.LADDER, Scope.APP):
+    for scope in (Scope.DASHBOARD, Scope.LADDER, Scope.QUESTIONS, Scope.REWIND, Scope.APP):
         entries = [((Piece(key.shown, Tone.KEY),), key.help) for key in TABLE if key.scope is scope]
         parts.extend(_section(f"Keys {scope.value}", entries, width))
     slots = [
         *_signed_terms(SLOT_SIGNS.values(), _SLOT_TEXTS),
         ((FROZEN.piece(),), "by hand or by the engine: touched no more; fills are still booked"),
+        ((ASKED.piece(),), "the books and the exchange disagree: R shows the question; frozen until it is answered"),
     ]
     parts.extend(_section("Slots", slots, width))
     parts.extend(_section("Grids", _signed_terms(GRID_SIGNS.values(), _GRID_TEXTS), width))
+    kinds = [((Piece(kind.word, Tone.WARN),), kind.meaning) for kind in KIND_WORDS.values()]
+    parts.extend(_section("Questions", kinds, width))
     parts.extend(_section("Columns", [((Piece(name, Tone.STRONG),), text) for name, text in _COLUMNS], width))
     parts.extend(_section("Numbers and words", [((Piece(name, Tone.STRONG),), text) for name, text in _WORDS], width))
     return tuple(parts[:-1])
@@ -94,9 +99,9 @@ def footer_line(keys: Iterable[Key], width: int) -> Line:
     return (Piece(" "), *join_that_fit(groups, width - 2))
 
 
-def footer_for(width: int, *, has_many_grids: bool, can_set_speed: bool) -> Line:
+def footer_for(width: int, *, has_many_grids: bool, can_set_speed: bool, has_questions: bool = False) -> Line:
     """The footer with only the keys that can do something now."""
-    hidden = set()
+    hidden = set() if has_questions else {"questions"}
     if not has_many_grids:
         hidden.add("next_grid")
     if not can_set_speed:

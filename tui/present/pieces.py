@@ -33,6 +33,7 @@ class Tone(StrEnum):
     SIMULATION = "simulation"
     PAPER = "paper"
     LIVE = "live"
+    PAST = "past"
 
 
 class Piece(NamedTuple):

@@ -19,7 +19,8 @@ from tui.present.numbers import (
     signed,
 )
 from tui.present.pieces import BLANK, Line, Piece, Tone, cut_line, fit_left, join, join_that_fit, wrap_words
-from tui.present.words import FROZEN, ORDER_WORDS, SIDE_TONES, SLOT_SIGNS, result_tone
+from tui.present.questions import KIND_WORDS
+from tui.present.words import ASKED, FROZEN, ORDER_WORDS, SIDE_TONES, SLOT_SIGNS, result_tone
 
 _LABEL_WIDTH = 11
 _BAR_WIDTH = 6
@@ -52,10 +53,16 @@ def _slot_part(grid: GridSnapshot, slot: SlotView, width: int) -> tuple[Line, ..
         _row("levels", Piece(levels), Piece(f"  {step}", Tone.DIM)),
         _row("lot", _lot_piece(grid, slot)),
     )
+    lines = (*lines, *_question_rows(grid, slot))
     if slot.freeze_reason is None:
         return lines
     reasons = wrap_words(clean_text(slot.freeze_reason), max(width - _LABEL_WIDTH, 1))
     return *lines, *(_row("frozen" if row == 0 else "", Piece(reason, Tone.WARN)) for row, reason in enumerate(reasons))
+
+
+def _question_rows(grid: GridSnapshot, slot: SlotView) -> list[Line]:
+    kinds = [KIND_WORDS[question.kind].word for question in grid.questions if question.slot == slot.index]
+    return [_row("question", Piece(f"{ASKED.glyph} {kind}: press R", ASKED.tone)) for kind in kinds]
 
 
 def _lot_piece(grid: GridSnapshot, slot: SlotView) -> Piece:

@@ -17,6 +17,7 @@ from tui.present.numbers import (
 )
 from tui.present.pieces import Line, Piece, Tone, cut_line, join, join_that_fit, line_width, spread
 from tui.present.words import (
+    ASKED,
     CONNECTION_SIGNS,
     ENGINE_SIGNS,
     GRID_SIGNS,
@@ -112,7 +113,7 @@ def tabs_line(view: View, width: int) -> Line:
     """All grids by number; empty when there is only one."""
     if view.engine is None or len(view.engine.grids) < 2:
         return ()
-    groups: list[Line] = [(Piece(" [", Tone.KEY), Piece(" grids ", Tone.DIM), Piece("]", Tone.KEY))]
+    groups: list[Line] = [(Piece(" <", Tone.KEY), Piece(" grids ", Tone.DIM), Piece(">", Tone.KEY))]
     for position, grid in enumerate(view.engine.grids, 1):
         is_chosen = view.grid is not None and grid.name == view.grid.name
         mark, tone = ("▸", Tone.STRONG) if is_chosen else (" ", Tone.DIM)
@@ -209,9 +210,11 @@ def tiny_line(view: View, width: int) -> Line:
     if view.engine is None or view.grid is None:
         return cut_line((Piece("starting", Tone.WARN), Piece("  60x16 needed", Tone.DIM)), width)
     total = view.grid.profit.total
+    asked = sum(len(grid.questions) for grid in view.engine.grids)
     groups: list[Line] = [
         (MODE_BANNERS[view.engine.mode],),
         (GRID_SIGNS[view.grid.state].piece(),),
+        (Piece(f"{ASKED.glyph} {plural(asked, 'question')}", Tone.WARN),) if asked else (),
         labelled("total", Piece(signed(total, quote_places(view.grid.tick_size)), result_tone(total))),
         (Piece("60x16 needed", Tone.DIM),),
         (Piece("q", Tone.KEY), Piece(" quit")),

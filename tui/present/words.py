@@ -23,6 +23,7 @@ class Sign(NamedTuple):
 
 
 FROZEN = Sign("‖", "frozen", Tone.WARN)
+ASKED = Sign("?", "asked", Tone.WARN)
 
 SLOT_SIGNS = {
     SlotStateName.EMPTY: Sign("·", "empty", Tone.FAINT),

@@ -21,6 +21,7 @@ from tui.present.words import GRID_SIGNS, faster, slower
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.details import DetailsScreen
 from tui.screens.help import HelpScreen
+from tui.screens.reconcile import ReconcileScreen
 from tui.screens.stop import StopScreen
 from tui.view import View
 
@@ -168,6 +169,10 @@ class Dashboard(Screen[None]):
         if self.view.grid is not None:
             is_selected = self.ladder.selected is not None
             self.app.push_screen(DetailsScreen(self.view, self.ladder.shown_slot, is_selected=is_selected))
+
+    def action_questions(self) -> None:
+        """Show what the books and the exchange disagree on; begin with the selected slot's question."""
+        self.app.push_screen(ReconcileScreen(self.view, self.ladder.selected))
 
     def action_help(self) -> None:
         """Show the help screen."""

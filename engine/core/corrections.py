@@ -1,0 +1,213 @@
+"""What a resolution does to the books: the facts that record it, and the orders to cancel on the exchange."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from engine.core.books import GridBooks
+from engine.core.ledger import part_of_lot
+from engine.model.errors import CommandRefused, InvariantBroken
+from engine.model.events import (
+    CancelRequested,
+    DiscrepancyFound,
+    DiscrepancyResolved,
+    Fact,
+    GridStateChanged,
+    HoldingNoted,
+    LotCorrected,
+    MarketAdopted,
+    OrderIntended,
+    OrderReported,
+    SlotFrozen,
+    SlotThawed,
+)
+from engine.model.grid import GridState
+from engine.model.ids import key_from_client_order_id
+from engine.model.money import ZERO, text_from_decimal
+from engine.model.order import TERMINAL_STATUSES, OrderReport, OrderStatus
+from engine.model.reconcile import Discrepancy, DiscrepancyKind, Resolution
+from engine.model.slot import NO_LOT, Holding, Lot, order_of
+
+RECONCILER = "reconciler"
+_OPENS_NOTHING = frozenset((DiscrepancyKind.HOLDING_SHORT, DiscrepancyKind.LATTICE_MISMATCH))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """``facts`` in the order in which they are applied, then ``cancellations`` to send."""
+
+    facts: tuple[Fact, ...]
+    cancellations: tuple[str, ...] = ()
+
+
+def correct(books: GridBooks, found: Discrepancy, way: Resolution, *, at_ms: int, by: str) -> Correction:
+    """What has to be done for this resolution, on the books as they are now.
+
+    Raises:
+        CommandRefused: the books do not allow it (any more).
+    """
+    match way:
+        case Resolution.ADOPT:
+            return Correction(facts=tuple(_adoption(books, found)))
+        case Resolution.CANCEL:
+            return _cancellation(books, found)
+        case Resolution.RELEASE:
+            return Correction(facts=(_release(books, found, at_ms),))
+        case Resolution.WRITE_OFF:
+            return Correction(facts=tuple(_write_off(books, found.quantity)))
+        case Resolution.NOTE:
+            return Correction(facts=(HoldingNoted(beside=(books.beside or ZERO) + found.quantity),))
+        case Resolution.HALT:
+            halted = GridStateChanged(state=GridState.HALTED, disposal=None, reason=found.detail, by=by)
+            return Correction(facts=(halted,))
+        case Resolution.KEEP | Resolution.QUERY:
+            return Correction(facts=())
+
+
+def ask(books: GridBooks, found: Discrepancy) -> tuple[Fact, ...]:
+    """The facts that put a discrepancy to a person: its slot is frozen, or its grid opens nothing, or halts."""
+    name = next_name(books)
+    facts: list[Fact] = [DiscrepancyFound(name=name, discrepancy=found, asks=True)]
+    if found.slot is not None and books.slots[found.slot].freeze_reason is None:
+        facts.append(SlotFrozen(slot=found.slot, reason=freeze_reason(name, found), by=RECONCILER))
+    state = _state_while_asked(books, found)
+    if state is not None:
+        reason = f"question {name}: {found.detail}"
+        facts.append(GridStateChanged(state=state, disposal=None, reason=reason, by=RECONCILER))
+    return tuple(facts)
+
+
+def settle(books: GridBooks, name: str, way: Resolution, *, outcome: str, by: str) -> tuple[Fact, ...]:
+    """The facts that close a question and undo what was held back because of it alone."""
+    found = books.questions[name].found.discrepancy
+    facts: list[Fact] = [DiscrepancyResolved(name=name, resolution=way, outcome=outcome, by=by)]
+    if found.slot is not None and books.slots[found.slot].freeze_reason == freeze_reason(name, found):
+        facts.append(SlotThawed(slot=found.slot, by=by))
+    others = [question for other, question in books.questions.items() if other != name]
+    still_held = any(_holds_grid(question.found.discrepancy) for question in others)
+    is_held = books.state in (GridState.EXITS_ONLY, GridState.HALTED)
+    if _holds_grid(found) and is_held and not still_held and way is not Resolution.HALT:
+        reason = f"question {name} is answered: {way}"
+        facts.append(GridStateChanged(state=GridState.RUNNING, disposal=None, reason=reason, by=by))
+    return tuple(facts)
+
+
+def next_name(books: GridBooks) -> str:
+    """The name of the next discrepancy of a grid; counted from its first."""
+    return f"q{books.discrepancies + 1}"
+
+
+def freeze_reason(name: str, found: Discrepancy) -> str:
+    """Why a slot is frozen while a question about it is open."""
+    return f"question {name}: {found.kind}"
+
+
+def holding_question(questions: Mapping[str, Discrepancy]) -> str | None:
+    """The name of an open question that keeps the whole grid from opening, if there is one."""
+    return next((name for name, found in questions.items() if _holds_grid(found)), None)
+
+
+def _holds_grid(found: Discrepancy) -> bool:
+    return found.kind in _OPENS_NOTHING or found.kind is DiscrepancyKind.SECOND_INSTANCE
+
+
+def _state_while_asked(books: GridBooks, found: Discrepancy) -> GridState | None:
+    if found.kind is DiscrepancyKind.SECOND_INSTANCE:
+        return GridState.HALTED if books.state is not GridState.HALTED else None
+    if found.kind in _OPENS_NOTHING and books.state in (GridState.RUNNING, GridState.STARTING):
+        return GridState.EXITS_ONLY
+    return None
+
+
+def _adoption(books: GridBooks, found: Discrepancy) -> Iterator[Fact]:
+    if found.market is not None:
+        yield MarketAdopted(market=found.market)
+        return
+    report = found.report
+    if report is None or found.slot is None:
+        raise CommandRefused("there is nothing to adopt: the exchange does not say what the order is")
+    if found.kind is DiscrepancyKind.ORPHAN_ORDER:
+        yield _lost_intent(books, found.slot, report)
+    yield OrderReported(slot=found.slot, report=report)
+
+
+def _lost_intent(books: GridBooks, slot: int, report: OrderReport) -> OrderIntended:
+    """The intent that the journal has lost, from what the exchange has kept of it."""
+    key = key_from_client_order_id(report.client_order_id)
+    if key is None:
+        raise CommandRefused(f"order {report.client_order_id} is not one of ours")
+    intent = OrderIntended(
+        slot=slot,
+        client_order_id=report.client_order_id,
+        leg=key.leg,
+        side=report.side,
+        price=report.price,
+        amount=report.amount,
+        post_only=False,
+        dust=NO_LOT,
+        price_seen=ZERO,
+        reason="found on the exchange; the record of it was lost",
+        is_adopted=True,
+    )
+    try:
+        books.copy().reserve(intent, 0)
+    except InvariantBroken as error:
+        raise CommandRefused(f"order {report.client_order_id} cannot be adopted: {error}") from error
+    return intent
+
+
+def _cancellation(books: GridBooks, found: Discrepancy) -> Correction:
+    name = found.client_order_id
+    index = books.slot_of_order.get(name)
+    if index is None:
+        return Correction(facts=(), cancellations=(name,))
+    order = order_of(books.slots[index])
+    if order is None or order.is_cancel_requested:
+        return Correction(facts=(), cancellations=(name,))
+    requested = CancelRequested(slot=index, client_order_id=name, reason=found.detail)
+    return Correction(facts=(requested,), cancellations=(name,))
+
+
+def _release(books: GridBooks, found: Discrepancy, at_ms: int) -> OrderReported:
+    index = books.slot_of_order.get(found.client_order_id)
+    order = None if index is None else order_of(books.slots[index])
+    if index is None or order is None or order.status in TERMINAL_STATUSES:
+        raise CommandRefused(f"order {found.client_order_id} is closed already")
+    report = OrderReport(
+        client_order_id=order.client_order_id,
+        symbol=books.spec.symbol,
+        side=order.side,
+        price=order.price,
+        amount=order.amount,
+        status=OrderStatus.CANCELED,
+        filled=order.filled,
+        at_ms=at_ms,
+        reason="released: the exchange does not know it any more",
+    )
+    return OrderReported(slot=index, report=report)
+
+
+def _write_off(books: GridBooks, quantity: Decimal) -> Iterator[Fact]:
+    """Takes what is missing from the dust, then from free lots, the highest slots first."""
+    missing = quantity
+    dust = min(missing, books.ledger.dust.quantity)
+    if dust > 0:
+        missing -= dust
+        yield LotCorrected(slot=None, lot=part_of_lot(books.ledger.dust, dust), reason="missing on the account")
+    for slot in reversed(books.slots):
+        state = slot.state
+        if missing > 0 and isinstance(state, Holding):
+            taken = min(missing, state.lot.quantity)
+            missing -= taken
+            yield LotCorrected(slot=slot.index, lot=_part(state.lot, taken), reason="missing on the account")
+    if missing > 0:
+        raise CommandRefused(
+            f"expected free lots of {text_from_decimal(quantity)} to write off, {text_from_decimal(missing)} of it is "
+            f"offered by resting exits: pause does not free it; freeze and cancel them, or bring it back"
+        )
+
+
+def _part(lot: Lot, quantity: Decimal) -> Lot:
+    """``quantity`` of a lot with the rest of the cost left exactly where the rest of the quantity is."""
+    rest = part_of_lot(lot, lot.quantity - quantity)
+    return replace(lot, quantity=quantity, cost_quote=lot.cost_quote - rest.cost_quote)

@@ -1,0 +1,198 @@
+"""Compares a grid's books with what the exchange says: discrepancies, each with its proposed resolution.
+
+Three views of every order meet here: the fold of the journal as it lies on disk, the memory that
+decides, and the exchange. What is compared was read at different moments; the caller drops whatever
+was touched meanwhile, and acts only on what two comparisons have found alike.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from engine.core import orders
+from engine.core.differences import about_holding, about_market, about_order
+from engine.model.errors import InvariantBroken
+from engine.model.grid import Lattice
+from engine.model.ids import OrderKey, key_from_client_order_id
+from engine.model.market import Market
+from engine.model.order import TERMINAL_STATUSES, Order, OrderReport, OrderStatus
+from engine.model.reconcile import Discrepancy, DiscrepancyKind, Policy, Resolution
+from engine.model.slot import Slot, order_of
+
+_SEEN = frozenset((OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)) | TERMINAL_STATUSES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridEvidence:
+    """One grid as it was when the exchange was asked.
+
+    ``slots`` are the memory's, ``journal_slots`` those of the journal's fold; ``filled_of_closed`` how much
+    was booked of closed orders, as far as they are remembered. ``expects_lost_records`` at the start, when the
+    end of the journal may be missing: an order ahead of it is then ours, later it is another engine's.
+    """
+
+    number: int
+    instance: str
+    slots: Sequence[Slot]
+    journal_slots: Sequence[Slot]
+    filled_of_closed: Mapping[str, Decimal]
+    expects_lost_records: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountEvidence:
+    """What the exchange said of one market: every open order, and what it answered about single ones.
+
+    ``asked`` holds None for an order that the exchange does not know and that can no longer arrive; an
+    order that is in neither was not asked for, or got no answer.
+    """
+
+    open_orders: Mapping[str, OrderReport]
+    asked: Mapping[str, OrderReport | None]
+
+
+def compare_orders(grid: GridEvidence, account: AccountEvidence) -> list[Discrepancy]:
+    """Everything that differs between a grid's orders and those of the account on its market."""
+    found = list(_own_orders(grid, account))
+    known = {order.client_order_id for slot in grid.slots if (order := order_of(slot)) is not None}
+    candidates = dict(account.open_orders)
+    candidates.update((name, report) for name, report in account.asked.items() if report is not None)
+    has_lost: set[int | None] = set()
+    for name in sorted(candidates.keys() - known, key=_oldest_first):
+        discrepancy = _stray_order(grid, candidates[name])
+        if discrepancy is None:
+            continue
+        if discrepancy.kind is DiscrepancyKind.ORPHAN_ORDER:
+            # A slot's lost orders can only be taken up one after the other.
+            if discrepancy.slot is not None and discrepancy.slot in has_lost:
+                continue
+            has_lost.add(discrepancy.slot)
+        found.append(discrepancy)
+    return found
+
+
+def _oldest_first(client_order_id: str) -> tuple[int, str]:
+    key = key_from_client_order_id(client_order_id)
+    return (0 if key is None else key.generation), client_order_id
+
+
+def automatic_resolution(found: Discrepancy, policy: Policy) -> Resolution | None:
+    """What is to be done without asking; None: a person decides.
+
+    An order that has executed outside of every lot is never cancelled away unseen.
+    """
+    way = policy[found.kind]
+    is_stray = found.kind in (DiscrepancyKind.ORPHAN_ORDER, DiscrepancyKind.DUPLICATE_ORDER)
+    if way is Resolution.CANCEL and is_stray and found.report is not None and found.report.filled > 0:
+        return None
+    return next((choice.resolution for choice in found.choices if choice.resolution is way), None)
+
+
+def foreign_orders(account: AccountEvidence) -> int:
+    """How many open orders on the market carry no id of ours; they are never touched."""
+    return sum(key_from_client_order_id(name) is None for name in account.open_orders)
+
+
+def compare_holding(*, total: Decimal, held: Decimal, noted: Decimal | None) -> Discrepancy | None:
+    """What is wrong with an account that has ``total`` base where the books hold ``held``.
+
+    ``noted`` is the base beside the books when it was last compared; None before the first time.
+    """
+    beside = total - held
+    if beside < 0:
+        return about_holding(DiscrepancyKind.HOLDING_SHORT, total=total, held=held, quantity=-beside)
+    if noted is not None and beside > noted:
+        return about_holding(DiscrepancyKind.HOLDING_OVER, total=total, held=held, quantity=beside - noted)
+    return None
+
+
+def compare_market(journalled: Market, told: Market, lattice: Lattice) -> Discrepancy | None:
+    """Whether the market's rules, fees apart, are still those that the lattice was made for."""
+    if _rules(journalled) == _rules(told):
+        return None
+    fits = all(told.floor_price(level) == level for level in lattice.levels) and all(
+        told.problem_with(level, amount) is None for level, amount in zip(lattice.levels, lattice.amounts, strict=False)
+    )
+    return about_market(journalled, told, fits=fits)
+
+
+def differing_slots(journal: Sequence[Slot], memory: Sequence[Slot]) -> list[int]:
+    """The slots of which the journal says something else than the memory."""
+    return [here.index for there, here in zip(journal, memory, strict=True) if there != here]
+
+
+def _own_orders(grid: GridEvidence, account: AccountEvidence) -> Iterator[Discrepancy]:
+    for slot in grid.slots:
+        order = order_of(slot)
+        if order is None:
+            continue
+        name = order.client_order_id
+        journalled = order_of(grid.journal_slots[slot.index])
+        if name in account.open_orders:
+            report: OrderReport | None = account.open_orders[name]
+        elif name in account.asked:
+            report = account.asked[name]
+        else:
+            continue
+        kind = _kind_of_vanished(order) if report is None else _kind_of_difference(order, report)
+        if kind is not None:
+            yield about_order(kind, slot, journalled=journalled, order=order, report=report)
+
+
+def _kind_of_vanished(order: Order) -> DiscrepancyKind | None:
+    """What was never seen there is not missed: whoever sent it finds out that it never arrived."""
+    return DiscrepancyKind.VANISHED_ORDER if order.status in _SEEN else None
+
+
+def _kind_of_difference(order: Order, report: OrderReport) -> DiscrepancyKind | None:
+    if (order.side, order.price, order.amount) != (report.side, report.price, report.amount):
+        return DiscrepancyKind.ORDER_MISMATCH
+    try:
+        change = orders.apply_report(order, report)
+    except InvariantBroken:
+        return DiscrepancyKind.ORDER_MISMATCH
+    if change is None:
+        return None
+    is_closed = change.order.status in TERMINAL_STATUSES - {OrderStatus.FILLED}
+    if change.new_fills or change.order.reported_filled > order.reported_filled:
+        return DiscrepancyKind.PARTIAL_CANCEL if is_closed else DiscrepancyKind.OFFLINE_FILL
+    return DiscrepancyKind.ORDER_CLOSED if is_closed else DiscrepancyKind.UNKNOWN_OUTCOME
+
+
+def _stray_order(grid: GridEvidence, report: OrderReport) -> Discrepancy | None:
+    """What an order that is in no slot of this grid is to it; None: it is somebody else's concern."""
+    key = key_from_client_order_id(report.client_order_id)
+    if key is None or (key.instance == grid.instance and key.grid != grid.number):
+        return None
+    if key.instance != grid.instance:
+        if report.status in TERMINAL_STATUSES:
+            return None
+        return about_order(DiscrepancyKind.SECOND_INSTANCE, None, journalled=None, order=None, report=report)
+    return _lost_order(grid, key, report)
+
+
+def _lost_order(grid: GridEvidence, key: OrderKey, report: OrderReport) -> Discrepancy | None:
+    """An order of this very grid that its books do not have."""
+    is_closed = report.status in TERMINAL_STATUSES
+    slot = grid.slots[key.slot] if key.slot < len(grid.slots) else None
+    is_ahead = slot is not None and key.generation >= slot.generation
+    was_closed = report.client_order_id in grid.filled_of_closed
+    if is_closed and (was_closed or not is_ahead):
+        return None
+    if is_ahead and not grid.expects_lost_records:
+        return about_order(DiscrepancyKind.SECOND_INSTANCE, None, journalled=None, order=None, report=report)
+    if slot is not None and order_of(slot) is not None:
+        return about_order(DiscrepancyKind.DUPLICATE_ORDER, slot, journalled=None, order=order_of(slot), report=report)
+    return about_order(
+        DiscrepancyKind.ORPHAN_ORDER, slot, journalled=None, order=None, report=report, can_adopt=is_ahead
+    )
+
+
+def _rules(market: Market) -> tuple[Decimal, ...]:
+    return (
+        market.tick_size,
+        market.lot_size,
+        market.amount_min,
+        market.amount_max,
+        market.notional_min,
+    )

@@ -1,0 +1,71 @@
+"""What the exchange says of an account, asked until it answers."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+import anyio
+
+from engine.core.reconcile import AccountEvidence
+from engine.exchange.port import Exchange
+from engine.model.errors import OrderNotFound, OutcomeUnknown, Transient
+from engine.model.ids import key_from_client_order_id
+from engine.model.order import Order, OrderReport
+from engine.runtime.clock import Clock
+from engine.runtime.executor import REQUEST_LIFE_SECONDS
+
+ASKED_AT_ONCE_MAX = 10
+"""Orders that are asked for one by one at the same time."""
+
+T = TypeVar("T")
+
+
+async def answered(ask: Callable[[], Awaitable[T]]) -> T:
+    """What the exchange answers to a question that changes nothing, and so may be asked again."""
+    while True:
+        try:
+            return await ask()
+        except Transient as error:
+            await anyio.sleep(error.retry_after_seconds)
+
+
+async def look_at_orders(
+    exchange: Exchange,
+    clock: Clock,
+    *,
+    symbol: str,
+    own: Iterable[Order],
+    since_ms: int,
+    is_known: Callable[[str], bool],
+) -> AccountEvidence:
+    """The open orders of a market, and single answers about the ``own`` orders that are not among them and about
+    orders that were executed since ``since_ms`` and are not ``is_known``."""
+    open_orders = {
+        report.client_order_id: report for report in await answered(lambda: exchange.fetch_open_orders(symbol))
+    }
+    fills = await answered(lambda: exchange.fetch_fills(symbol, since_ms))
+    horizon_ms = {
+        order.client_order_id: order.created_ms + round(REQUEST_LIFE_SECONDS * 1000)
+        for order in own
+        if order.client_order_id not in open_orders
+    }
+    for fill in fills:
+        name = fill.client_order_id
+        if name not in open_orders and key_from_client_order_id(name) is not None and not is_known(name):
+            horizon_ms.setdefault(name, 0)
+    asked: dict[str, OrderReport | None] = {}
+    limiter = anyio.CapacityLimiter(ASKED_AT_ONCE_MAX)
+
+    async def ask(name: str, gone_after_ms: int) -> None:
+        async with limiter:
+            try:
+                asked[name] = await answered(lambda: exchange.fetch_order(symbol, name))
+            except OrderNotFound:
+                if clock.now_ms() > gone_after_ms:
+                    asked[name] = None
+            except OutcomeUnknown:
+                return
+
+    async with anyio.create_task_group() as asking:
+        for name, gone_after_ms in horizon_ms.items():
+            asking.start_soon(ask, name, gone_after_ms)
+    return AccountEvidence(open_orders=open_orders, asked=dict(sorted(asked.items())))

@@ -1,0 +1,193 @@
+"""GridControl: what operators and the reconciler ask of one grid."""
+
+from collections.abc import Callable, Sequence
+
+from engine.core import corrections
+from engine.core.books import GridBooks
+from engine.core.corrections import Correction
+from engine.model.errors import CommandRefused
+from engine.model.events import DiscrepancyFound, DiscrepancyResolved, Fact, SlotFrozen, SlotThawed
+from engine.model.grid import Disposal, GridState
+from engine.model.reconcile import Discrepancy, Resolution
+from engine.model.slot import Slot
+from engine.runtime.bookkeeper import GridBookkeeper
+from engine.runtime.clock import Clock
+from engine.runtime.coordinator import GridCoordinator
+
+
+class GridControl:
+    """Commands and corrections; each is in the journal with who asked for it, and followed by a decision."""
+
+    def __init__(self, coordinator: GridCoordinator, *, clock: Clock, cancel: Callable[[str, str], None]) -> None:
+        self._coordinator = coordinator
+        self._bookkeeper: GridBookkeeper = coordinator.bookkeeper
+        self._books: GridBooks = coordinator.books
+        self._clock = clock
+        self._cancel = cancel
+
+    @property
+    def frozen_slots(self) -> int:
+        """How many slots nobody may touch."""
+        return sum(slot.freeze_reason is not None for slot in self._books.slots)
+
+    # By wish
+
+    async def pause(self, by: str) -> None:
+        """Open nothing new."""
+        await self._change_state(GridState.PAUSED, None, "paused by wish", by, only_from=(GridState.RUNNING,))
+        await self._coordinator.decide()
+
+    async def resume(self, by: str) -> None:
+        """Open again, after a pause, a stop, or a halt of this grid alone."""
+        open_questions = {name: question.found.discrepancy for name, question in self._books.questions.items()}
+        name = corrections.holding_question(open_questions)
+        if name is not None:
+            raise CommandRefused(f"answer question {name} first: {open_questions[name].detail}")
+        only_from = (GridState.PAUSED, GridState.STOPPED, GridState.HALTED)
+        await self._change_state(GridState.RUNNING, None, "resumed by wish", by, only_from=only_from)
+        await self._coordinator.decide_afresh()
+
+    async def stop(self, disposal: Disposal, by: str) -> None:
+        """End the grid; done when its state is ``STOPPED``."""
+        only_from = (GridState.RUNNING, GridState.PAUSED, GridState.EXITS_ONLY, GridState.STOPPING)
+        await self._change_state(GridState.STOPPING, disposal, f"stopping: {disposal}", by, only_from=only_from)
+        await self._coordinator.decide_afresh()
+
+    async def freeze(self, index: int, by: str) -> None:
+        """Touch a slot no more."""
+
+        def make() -> Sequence[Fact]:
+            reason = self._slot(index).freeze_reason
+            if reason is not None:
+                raise CommandRefused(f"slot {index} is already frozen: {reason}")
+            return (SlotFrozen(slot=index, reason="frozen by wish", by=by),)
+
+        self._slot(index)
+        await self._bookkeeper.transition((index,), make)
+
+    async def thaw(self, index: int, by: str) -> None:
+        """Let a frozen slot trade again."""
+
+        def make() -> Sequence[Fact]:
+            if self._slot(index).freeze_reason is None:
+                raise CommandRefused(f"slot {index} is not frozen")
+            for name, question in self._books.questions.items():
+                if question.found.discrepancy.slot == index:
+                    raise CommandRefused(f"answer question {name} first: {question.found.discrepancy.detail}")
+            return (SlotThawed(slot=index, by=by),)
+
+        self._slot(index)
+        await self._bookkeeper.transition((index,), make)
+        await self._coordinator.decide_afresh()
+
+    async def resolve(self, name: str, way: Resolution, by: str) -> str:
+        """Answer a question; what was done about it, in words. Raises ``CommandRefused``."""
+        done: list[Correction] = []
+
+        def make() -> Sequence[Fact]:
+            question = self._books.questions.get(name)
+            if question is None:
+                raise CommandRefused(self._no_question(name))
+            found = question.found.discrepancy
+            choice = next((choice for choice in found.choices if choice.resolution is way), None)
+            if choice is None:
+                words = ", ".join(choice.resolution for choice in found.choices)
+                raise CommandRefused(f"question {name}: expected one of {words}, found {way}")
+            correction = corrections.correct(self._books, found, way, at_ms=self._clock.now_ms(), by=by)
+            done.append(correction)
+            settled = corrections.settle(self._books, name, way, outcome=choice.effect, by=by)
+            return (*correction.facts, *settled)
+
+        facts = await self._bookkeeper.transition(self._slots_of(name), make)
+        self._carry_out(done)
+        await self._coordinator.decide_afresh()
+        return next((fact.outcome for fact in facts if isinstance(fact, DiscrepancyResolved)), "")
+
+    # By the reconciler
+
+    async def correct(self, found: Discrepancy, way: Resolution, *, is_current: Callable[[], bool]) -> bool:
+        """Resolve a discrepancy without asking, unless the books have moved on; whether that was done.
+
+        What cannot be done any more becomes a question.
+        """
+        done: list[Correction] = []
+
+        def make() -> Sequence[Fact]:
+            if not is_current():
+                return ()
+            by = corrections.RECONCILER
+            try:
+                correction = corrections.correct(self._books, found, way, at_ms=self._clock.now_ms(), by=by)
+            except CommandRefused:
+                return corrections.ask(self._books, found)
+            done.append(correction)
+            name = corrections.next_name(self._books)
+            effect = next((choice.effect for choice in found.choices if choice.resolution is way), "")
+            return (
+                DiscrepancyFound(name=name, discrepancy=found, asks=False),
+                *correction.facts,
+                DiscrepancyResolved(name=name, resolution=way, outcome=effect, by=by),
+            )
+
+        facts = await self._bookkeeper.transition(self._slots_about(found), make)
+        self._carry_out(done)
+        if facts:
+            await self._coordinator.decide_afresh()
+        return bool(facts)
+
+    async def ask(self, found: Discrepancy, *, is_current: Callable[[], bool]) -> bool:
+        """Put a discrepancy to a person, unless the books have moved on; whether that was done."""
+
+        def make() -> Sequence[Fact]:
+            return corrections.ask(self._books, found) if is_current() else ()
+
+        facts = await self._bookkeeper.transition(self._slots_about(found), make)
+        if facts:
+            await self._coordinator.decide_afresh()
+        return bool(facts)
+
+    async def withdraw(self, name: str) -> None:
+        """Close a question whose cause is gone."""
+
+        def make() -> Sequence[Fact]:
+            if name not in self._books.questions:
+                return ()
+            outcome = "books and exchange agree again"
+            by = corrections.RECONCILER
+            return corrections.settle(self._books, name, Resolution.QUERY, outcome=outcome, by=by)
+
+        await self._bookkeeper.transition(self._slots_of(name), make)
+        await self._coordinator.decide_afresh()
+
+    async def take_note(self, fact: Fact) -> None:
+        """Book something that needs no decision and no slot."""
+        await self._bookkeeper.transition((), lambda: (fact,))
+
+    def _carry_out(self, done: Sequence[Correction]) -> None:
+        for correction in done:
+            for client_order_id in correction.cancellations:
+                self._cancel(self._books.spec.symbol, client_order_id)
+
+    def _slots_of(self, name: str) -> Sequence[int]:
+        question = self._books.questions.get(name)
+        return () if question is None else self._slots_about(question.found.discrepancy)
+
+    def _slots_about(self, found: Discrepancy) -> Sequence[int]:
+        """The slots that a discrepancy may change; one about the holding may change them all."""
+        return range(len(self._books.slots)) if found.slot is None else (found.slot,)
+
+    def _no_question(self, name: str) -> str:
+        number = name.removeprefix("q")
+        if number.isdigit() and 0 < int(number) <= self._books.discrepancies:
+            return f"question {name} is answered already"
+        return f"expected an open question ({', '.join(self._books.questions) or 'there is none'}), found {name!r}"
+
+    async def _change_state(
+        self, state: GridState, disposal: Disposal | None, reason: str, by: str, *, only_from: tuple[GridState, ...]
+    ) -> None:
+        await self._bookkeeper.change_state(state, disposal, reason, by, only_from=only_from)
+
+    def _slot(self, index: int) -> Slot:
+        if not 0 <= index < len(self._books.slots):
+            raise CommandRefused(f"expected a slot from 0 to {len(self._books.slots) - 1}, found {index}")
+        return self._books.slots[index]

@@ -1,0 +1,50 @@
+"""Which grid a price or a report is for."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from engine.model.ids import key_from_client_order_id
+from engine.model.order import OrderReport
+from engine.runtime.coordinator import GridCoordinator
+from engine.runtime.grid_control import GridControl
+
+
+class GridRouter:
+    """The open grids of one engine by name, by number in client order ids, and by symbol."""
+
+    def __init__(self, instance: str) -> None:
+        self.coordinators: dict[str, GridCoordinator] = {}
+        self.controls: dict[str, GridControl] = {}
+        self._instance = instance
+        self._by_number: dict[int, GridCoordinator] = {}
+        self._by_symbol: dict[str, list[GridCoordinator]] = {}
+
+    def add(self, coordinator: GridCoordinator, control: GridControl) -> None:
+        """A grid is open."""
+        books = coordinator.books
+        self.coordinators[books.spec.name] = coordinator
+        self.controls[books.spec.name] = control
+        self._by_number[books.number] = coordinator
+        self._by_symbol.setdefault(books.spec.symbol, []).append(coordinator)
+
+    def on_symbol(self, symbol: str) -> Sequence[GridCoordinator]:
+        """The grids on a market."""
+        return self._by_symbol.get(symbol, ())
+
+    def of_order(self, client_order_id: str) -> GridCoordinator | None:
+        """The grid whose order this is; None: not ours, or of no open grid."""
+        key = key_from_client_order_id(client_order_id)
+        if key is None or key.instance != self._instance:
+            return None
+        return self._by_number.get(key.grid)
+
+    def on_price(self, symbol: str, price: Decimal, at_ms: int) -> None:
+        """A market traded."""
+        for coordinator in self._by_symbol.get(symbol, ()):
+            coordinator.on_price(price, at_ms)
+
+    def on_report(self, report: OrderReport) -> None:
+        """An order of the account changed."""
+        coordinator = self.of_order(report.client_order_id)
+        if coordinator is not None:
+            coordinator.on_report(report)

@@ -1,0 +1,295 @@
+"""The reconciler: compares journal, memory and exchange, and corrects the books or asks.
+
+At start, after every gap of the streams, from time to time and on demand; never skipped for any
+state of a grid. Evidence is fenced: whatever was touched since it was gathered is left for the
+next pass. What is found twice alike, ``CONFIRM_SECONDS`` apart, is resolved by the policy.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import anyio
+
+from engine.core import reconcile
+from engine.core.reconcile import AccountEvidence, GridEvidence
+from engine.exchange.port import Exchange
+from engine.model.errors import CommandRefused
+from engine.model.events import HoldingNoted, MarketAdopted
+from engine.model.money import ZERO
+from engine.model.order import Order
+from engine.model.reconcile import Discrepancy, DiscrepancyKind, Policy
+from engine.model.slot import Slot, order_of
+from engine.runtime.account_view import answered, look_at_orders
+from engine.runtime.clock import Clock
+from engine.runtime.coordinator import GridCoordinator
+from engine.runtime.findings import Findings
+from engine.runtime.grid_control import GridControl
+from engine.runtime.journal import Journal
+from engine.runtime.mirror import JournalMirror, MemoryPhoto
+
+CONFIRM_SECONDS = 5.0
+"""How long after a first finding the second look is taken."""
+PASSES_MAX = 6
+"""Looks in a row before what keeps changing is left for the next time."""
+_FILLS_OVERLAP_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What one pass did. ``has_doubts`` while something was found once only, or moved while it was looked at."""
+
+    orders: int = 0
+    corrected: int = 0
+    asked: int = 0
+    has_doubts: bool = False
+
+    def plus(self, other: "Tally") -> "Tally":
+        return Tally(
+            orders=self.orders + other.orders,
+            corrected=self.corrected + other.corrected,
+            asked=self.asked + other.asked,
+            has_doubts=self.has_doubts or other.has_doubts,
+        )
+
+    def __str__(self) -> str:
+        if not self.corrected and not self.asked:
+            return f"{self.orders} orders compared, nothing to correct"
+        return f"{self.orders} orders compared, {self.corrected} corrected, {self.asked} put to you as questions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconciledGrid:
+    """One grid as the reconciler reaches it."""
+
+    coordinator: GridCoordinator
+    control: GridControl
+
+    @property
+    def name(self) -> str:
+        return self.coordinator.books.spec.name
+
+
+class Reconciler:
+    """One per engine. ``caught_up`` is called after every whole pass that left no doubts, with what it did."""
+
+    def __init__(
+        self,
+        *,
+        exchange: Exchange,
+        clock: Clock,
+        journal: Journal,
+        mirror: JournalMirror,
+        policy: Policy,
+        caught_up: Callable[[Tally], None],
+    ) -> None:
+        self._exchange = exchange
+        self._clock = clock
+        self._journal = journal
+        self._mirror = mirror
+        self._policy = policy
+        self._caught_up = caught_up
+        self._grids: dict[str, list[ReconciledGrid]] = {}
+        self._findings = Findings()
+        self._wanted = anyio.Event()
+        self._next_done = anyio.Event()
+        self.last = Tally()
+
+    def add(self, grid: ReconciledGrid) -> None:
+        """Look after a grid from now on."""
+        self._grids.setdefault(grid.coordinator.books.spec.symbol, []).append(grid)
+
+    def wake(self) -> None:
+        """Compare as soon as possible."""
+        self._wanted.set()
+
+    async def now(self) -> Tally:
+        """Compare as soon as possible, and say what came of it."""
+        done = self._next_done
+        self.wake()
+        await done.wait()
+        return self.last
+
+    async def at_start(self) -> None:
+        """Compare before anything trades; records that the journal has lost are taken from the exchange."""
+        await self._until_sure(at_start=True)
+
+    async def run(self, period_seconds: float) -> None:
+        """Compare whenever it is wanted, and every ``period_seconds``; 0: only when it is wanted."""
+        try:
+            while True:
+                with anyio.move_on_after(period_seconds or None):
+                    await self._wanted.wait()
+                self._wanted = anyio.Event()
+                done, self._next_done = self._next_done, anyio.Event()
+                await self._until_sure(at_start=False)
+                done.set()
+        finally:
+            self._next_done.set()
+
+    async def _until_sure(self, *, at_start: bool) -> None:
+        total = Tally()
+        for number in range(PASSES_MAX):
+            if number:
+                await anyio.sleep(CONFIRM_SECONDS)
+            tally = await self._pass(at_start=at_start)
+            total = replace(total.plus(tally), orders=tally.orders, has_doubts=tally.has_doubts)
+            if not tally.has_doubts and not tally.corrected:
+                break
+        self.last = total
+        if not total.has_doubts:
+            self._caught_up(total)
+
+    async def _pass(self, *, at_start: bool) -> Tally:
+        """Look at everything once."""
+        self._findings.begin_pass()
+        total = Tally()
+        photos: dict[str, MemoryPhoto] = {}
+        for symbol, grids in self._grids.items():
+            for grid in grids:
+                photos[grid.name] = MemoryPhoto(grid.coordinator.bookkeeper, self._journal.head[0])
+            evidence = await self._look(symbol, grids)
+            self._check_memory(grids, photos)
+            for grid in grids:
+                grid.coordinator.foreign_orders = reconcile.foreign_orders(evidence)
+                total = total.plus(await self._compare_orders(grid, photos[grid.name], evidence, at_start=at_start))
+            if at_start:
+                total = total.plus(await self._compare_market(symbol, grids))
+        total = total.plus(await self._compare_holdings())
+        await self._withdraw_settled_questions(with_market=at_start)
+        return total
+
+    async def _look(self, symbol: str, grids: Sequence[ReconciledGrid]) -> AccountEvidence:
+        books = [grid.coordinator.books for grid in grids]
+        own = [order for each in books for order in _live_orders(each.slots)]
+        since_ms = min(each.last_fill_ms for each in books) - _FILLS_OVERLAP_MS
+        return await look_at_orders(
+            self._exchange,
+            self._clock,
+            symbol=symbol,
+            own=own,
+            since_ms=since_ms,
+            is_known=lambda name: any(each.has_passed(name) for each in books),
+        )
+
+    def _check_memory(self, grids: Sequence[ReconciledGrid], photos: Mapping[str, MemoryPhoto]) -> None:
+        """Memory against journal, up to where the photos were taken."""
+        for grid in grids:
+            photo = photos[grid.name]
+            if self._journal.durable < photo.through:
+                continue  # a slow disk: the next pass will see it
+            self._mirror.catch_up(photo.through)
+            photo.check(self._mirror, grid.name)
+
+    async def _compare_orders(
+        self, grid: ReconciledGrid, photo: MemoryPhoto, evidence: AccountEvidence, *, at_start: bool
+    ) -> Tally:
+        books = grid.coordinator.books
+        found = reconcile.compare_orders(
+            GridEvidence(
+                number=books.number,
+                instance=self._journal.identity.instance,
+                slots=photo.slots,
+                journal_slots=self._mirror.books(grid.name).slots,
+                filled_of_closed=books.filled_of_closed,
+                expects_lost_records=at_start,
+            ),
+            evidence,
+        )
+        tally = Tally(orders=len(evidence.open_orders))
+        for discrepancy in found:
+            if discrepancy.kind is DiscrepancyKind.UNKNOWN_OUTCOME and discrepancy.report is not None:
+                grid.coordinator.on_report(discrepancy.report)
+                continue
+            tally = tally.plus(await self._resolve(grid, discrepancy, _fence(grid, photo, discrepancy)))
+        return tally
+
+    async def _compare_market(self, symbol: str, grids: Sequence[ReconciledGrid]) -> Tally:
+        told = await answered(lambda: self._exchange.fetch_market(symbol))
+        tally = Tally()
+        for grid in grids:
+            books = grid.coordinator.books
+            found = reconcile.compare_market(books.market, told, books.lattice)
+            if found is not None:
+                tally = tally.plus(await self._resolve(grid, found, lambda: True))
+            elif books.market != told:
+                await grid.control.take_note(MarketAdopted(market=told))
+        return tally
+
+    async def _compare_holdings(self) -> Tally:
+        """The base of every currency: what the account has, and what the lots of all grids add up to."""
+        by_base: dict[str, list[ReconciledGrid]] = {}
+        for grids in self._grids.values():
+            for grid in grids:
+                by_base.setdefault(grid.coordinator.books.market.base, []).append(grid)
+        ledgers = [grid.coordinator.books.ledger for grids in by_base.values() for grid in grids]
+        balances = await answered(self._exchange.fetch_balances)
+        now = [grid.coordinator.books.ledger for grids in by_base.values() for grid in grids]
+        tally = Tally()
+        if any(before is not after for before, after in zip(ledgers, now, strict=True)):
+            return Tally(has_doubts=True)
+        for base, grids in by_base.items():
+            if any(self._findings.has_order_of(grid.name) for grid in grids):
+                tally = replace(tally, has_doubts=True)
+                continue
+            balance = balances.get(base)
+            total = ZERO if balance is None else balance.free + balance.locked
+            tally = tally.plus(await self._compare_holding(base, grids, total))
+        return tally
+
+    async def _compare_holding(self, base: str, grids: Sequence[ReconciledGrid], total: Decimal) -> Tally:
+        names = {grid.name for grid in grids}
+        held = sum((grid.coordinator.books.ledger.base for grid in grids), ZERO)
+        held += self._mirror.base_of_others(base, names)
+        grid = grids[0]
+        books = grid.coordinator.books
+        found = reconcile.compare_holding(total=total, held=held, noted=books.beside)
+        beside = total - held
+        if found is not None:
+            ledgers = [each.coordinator.books.ledger for each in grids]
+            return await self._resolve(
+                grid,
+                found,
+                lambda: all(each.coordinator.books.ledger is one for each, one in zip(grids, ledgers, strict=True)),
+            )
+        if books.beside != beside:
+            await grid.control.take_note(HoldingNoted(beside=beside))
+        return Tally()
+
+    async def _resolve(self, grid: ReconciledGrid, found: Discrepancy, is_current: Callable[[], bool]) -> Tally:
+        """Act on a finding that was made twice alike; remember one that was made for the first time."""
+        if self._findings.is_asked(grid.coordinator.books.questions, grid.name, found):
+            return Tally()
+        if not self._findings.is_confirmed(grid.name, found):
+            return Tally(has_doubts=True)
+        way = reconcile.automatic_resolution(found, self._policy)
+        if way is None:
+            return Tally(asked=int(await grid.control.ask(found, is_current=is_current)))
+        done = await grid.control.correct(found, way, is_current=is_current)
+        return Tally(corrected=int(done), has_doubts=not done)
+
+    async def _withdraw_settled_questions(self, *, with_market: bool) -> None:
+        """Close the questions whose cause this pass has looked for and not found."""
+        for grids in self._grids.values():
+            for grid in grids:
+                for name, question in list(grid.coordinator.books.questions.items()):
+                    found = question.found.discrepancy
+                    is_looked_for = found.kind is not DiscrepancyKind.SECOND_INSTANCE and (
+                        found.kind is not DiscrepancyKind.LATTICE_MISMATCH or with_market
+                    )
+                    if is_looked_for and not self._findings.was_found(grid.name, found):
+                        with suppress(CommandRefused):
+                            await grid.control.withdraw(name)
+
+
+def _live_orders(slots: Sequence[Slot]) -> list[Order]:
+    return [order for slot in slots if (order := order_of(slot)) is not None]
+
+
+def _fence(grid: ReconciledGrid, photo: MemoryPhoto, found: Discrepancy) -> Callable[[], bool]:
+    """Whether the slot is still as it was when the exchange was asked."""
+    index = found.slot
+    if index is None:
+        return lambda: True
+    return lambda: grid.coordinator.books.slots[index] is photo.slots[index]

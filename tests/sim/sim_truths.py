@@ -1,0 +1,128 @@
+"""What must be true of a world in which nothing moves any more: each way in which it is not, in words."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from engine.core import ladder
+from engine.core.books import GridBooks
+from engine.model.events import Fact, GridOpened, LotAdopted, LotCorrected, OrderIntended
+from engine.model.money import ZERO
+from engine.model.order import OrderReport, Side
+from engine.model.slot import order_of
+from engine.model.snapshot import EngineState
+from engine.runtime.coordinator import GridCoordinator
+from tests.sim.checker import check
+from tests.sim.sim_world import GRID, SimWorld, is_ours
+
+
+def problems_of(world: SimWorld) -> list[str]:
+    """Everything that is not as it must be, with the engine still alive and its exchange at rest."""
+    engine = world.engine
+    assert engine is not None
+    problems = list(world.exchange.broken)
+    problems += [f"I1: {name} arrived for a slot with a live order" for name in world.exchange.refused]
+    if engine.state is not EngineState.RUNNING:
+        return [*problems, f"the engine is {engine.state}: {engine.state_reason}"]
+    grid = engine.coordinators[GRID]
+    problems += _money(world, grid.books)
+    problems += _orders(world, grid.books)
+    problems += _journal(world, grid.books)
+    problems += _liveness(grid)
+    return problems
+
+
+def problems_of_history(world: SimWorld) -> list[str]:
+    """What the independent checker has to say of everything that happened; finishes the history."""
+    exchange, matching = world.exchange, world.exchange.matching
+    books = {GRID: world.books} if world.engine is not None and GRID in world.engine.coordinators else {}
+    exchange.history.end(matching.balances(), matching.open_orders(world.market.symbol), books)
+    return check(exchange.history.lines)
+
+
+def refolded(world: SimWorld) -> GridBooks:
+    """The books as the disk alone tells them."""
+    records = iter(world.disk.records)
+    first = next(records)
+    assert isinstance(first.fact, GridOpened)
+    books = GridBooks(first.fact, first.at_ms)
+    for record in records:
+        books.apply(record.fact, record.at_ms)
+    return books
+
+
+def _money(world: SimWorld, books: GridBooks) -> Iterator[str]:
+    """The account's balances to the last unit, and nothing unexplained."""
+    ledger, market, exchange = books.ledger, books.market, world.exchange
+    adopted = sum((fact.lot.quantity for fact in _facts(world) if isinstance(fact, LotAdopted)), ZERO)
+    gone = sum((fact.lot.quantity for fact in _facts(world) if isinstance(fact, LotCorrected)), ZERO)
+    foreign_base, foreign_quote = _foreign(world)
+    expected = {
+        market.base: world.before[market.base] + ledger.base - adopted + gone + foreign_base,
+        market.quote: world.before[market.quote] + ledger.cash + ledger.adopted + foreign_quote,
+    }
+    for currency, amount in expected.items():
+        balance = exchange.matching.balances()[currency]
+        found = balance.free + balance.locked
+        amount += exchange.moved.get(currency, 0)
+        if found != amount:
+            yield f"I3: the books explain {amount} {currency}, the account has {found}"
+    residual = books.profit(world.market.tick_size * 12345).residual
+    if residual:
+        yield f"I13: a residual of {residual}"
+
+
+def _foreign(world: SimWorld) -> tuple[Decimal, Decimal]:
+    """What orders placed by hand did to base and quote."""
+    base = quote = ZERO
+    for own in world.exchange.matching.recent_fills(world.market.symbol):
+        if is_ours(own.client_order_id):
+            continue
+        sign = 1 if own.side is Side.BUY else -1
+        base += sign * own.fill.amount - (own.fill.fee if own.fill.fee_currency == world.market.base else ZERO)
+        quote -= sign * own.fill.amount * own.fill.price
+        quote -= own.fill.fee if own.fill.fee_currency == world.market.quote else ZERO
+    return base, quote
+
+
+def _orders(world: SimWorld, books: GridBooks) -> Iterator[str]:
+    """Every live order with our prefix in exactly one slot; every intent at most once; ids for ever unique."""
+    there = sorted(name for name in world.exchange.open_ids(world.market.symbol) if is_ours(name))
+    here = sorted(books.slot_of_order)
+    vanished = {question.found.discrepancy.client_order_id for question in books.questions.values()}
+    if [name for name in here if name not in vanished] != there:
+        yield f"I2: the books have {here} live, the exchange {there}"
+    for order in _open(world):
+        index = books.slot_of_order.get(order.client_order_id)
+        ours = None if index is None else order_of(books.slots[index])
+        if ours is not None and ours.filled != order.filled:
+            yield f"I3: {order.client_order_id} is filled {order.filled}, {ours.filled} is booked"
+    ids = [fact.client_order_id for fact in _facts(world) if isinstance(fact, OrderIntended)]
+    if len(ids) != len(set(ids)):
+        yield f"I4: intended twice: {sorted(name for name in set(ids) if ids.count(name) > 1)}"
+
+
+def _open(world: SimWorld) -> list[OrderReport]:
+    return [order for order in world.exchange.matching.open_orders(world.market.symbol) if is_ours(order.client_order_id)]
+
+
+def _journal(world: SimWorld, books: GridBooks) -> Iterator[str]:
+    """The fold of the journal is the memory, field by field."""
+    again, here = vars(refolded(world)), vars(books)
+    for name, value in here.items():
+        if again[name] != value:
+            yield f"I7: {name} is {value} in memory, {again[name]} in the journal"
+
+
+def _liveness(grid: GridCoordinator) -> Iterator[str]:
+    """At the newest price nothing is left to do that the grid has the money for, unless it says why it waits."""
+    if grid.mark is None or grid.wait_reason is not None:
+        yield f"I15: the grid waits: {grid.wait_reason}"
+        return
+    block = grid.manager.money_block
+    for action in ladder.decide(grid.manager.view(), grid.mark).actions:
+        if block is None or block.what != f"entry of slot {action.slot}":
+            yield f"I15: left undone: {action}"
+
+
+def _facts(world: SimWorld) -> Iterator[Fact]:
+    return (record.fact for record in world.disk.records)
