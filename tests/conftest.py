@@ -51,7 +51,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         config.workeroutput[lock_graph.OUTPUT] = (edges, spans)
         return
     seen = config.stash[_EDGES] | {LockEdge(held=held, taken=taken, is_rising=rises) for held, taken, rises in edges}
-    roads = lock_graph.ROADS if lock_graph.is_whole(config) else frozenset()
+    is_complete = exitstatus == pytest.ExitCode.OK and lock_graph.is_whole(config)
+    roads = lock_graph.ROADS if is_complete else frozenset()
     found = lock_graph.problems(seen, [*config.stash[_SPANS], *spans], roads=roads)
     config.stash[_PROBLEMS] = found
     if found and exitstatus == pytest.ExitCode.OK:

@@ -5,7 +5,7 @@ decides, and the exchange. What is compared was read at different moments; the c
 was touched meanwhile, and acts only on what two comparisons have found alike.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -37,6 +37,8 @@ class GridEvidence:
     journal_slots: Sequence[Slot]
     filled_of_closed: Mapping[str, Decimal]
     expects_lost_records: bool
+    known_grids: Collection[int] = ()
+    """Numbers of all grids in the journal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +46,13 @@ class AccountEvidence:
     """What the exchange said of one market: every open order, and what it answered about single ones.
 
     ``asked`` holds None for an order that the exchange does not know and that can no longer arrive; an
-    order that is in neither was not asked for, or got no answer.
+    order that is in neither was not asked for, or got no answer. ``newest_fill_ms`` is the exchange's time of
+    the newest execution it told, 0 for none.
     """
 
     open_orders: Mapping[str, OrderReport]
     asked: Mapping[str, OrderReport | None]
+    newest_fill_ms: int = 0
 
 
 def compare_orders(grid: GridEvidence, account: AccountEvidence) -> list[Discrepancy]:
@@ -82,6 +86,9 @@ def automatic_resolution(found: Discrepancy, policy: Policy) -> Resolution | Non
     An order that has executed outside of every lot is never cancelled away unseen.
     """
     way = policy[found.kind]
+    ways = [choice.resolution for choice in found.choices]
+    if way is Resolution.ADOPT and way not in ways and Resolution.CANCEL in ways:
+        way = Resolution.CANCEL
     is_stray = found.kind in (DiscrepancyKind.ORPHAN_ORDER, DiscrepancyKind.DUPLICATE_ORDER)
     if way is Resolution.CANCEL and is_stray and found.report is not None and found.report.filled > 0:
         return None
@@ -162,9 +169,12 @@ def _kind_of_difference(order: Order, report: OrderReport) -> DiscrepancyKind | 
 def _stray_order(grid: GridEvidence, report: OrderReport) -> Discrepancy | None:
     """What an order that is in no slot of this grid is to it; None: it is somebody else's concern."""
     key = key_from_client_order_id(report.client_order_id)
-    if key is None or (key.instance == grid.instance and key.grid != grid.number):
+    if key is None:
         return None
-    if key.instance != grid.instance:
+    is_ours = key.instance == grid.instance and key.grid in (grid.number, *grid.known_grids)
+    if is_ours and key.grid != grid.number:
+        return None
+    if not is_ours:
         if report.status in TERMINAL_STATUSES:
             return None
         return about_order(DiscrepancyKind.SECOND_INSTANCE, None, journalled=None, order=None, report=report)

@@ -68,4 +68,5 @@ async def look_at_orders(
     async with anyio.create_task_group() as asking:
         for name, gone_after_ms in horizon_ms.items():
             asking.start_soon(ask, name, gone_after_ms)
-    return AccountEvidence(open_orders=open_orders, asked=dict(sorted(asked.items())))
+    newest_fill_ms = max((own_fill.fill.at_ms for own_fill in fills), default=0)
+    return AccountEvidence(open_orders=open_orders, asked=dict(sorted(asked.items())), newest_fill_ms=newest_fill_ms)

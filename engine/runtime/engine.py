@@ -182,9 +182,9 @@ class Engine:
         was_down = self.connection is Connection.DISCONNECTED
         self.connection = connection
         if connection is Connection.DISCONNECTED:
-            self._wait_for_truth("the streams are down: nothing is placed before books and exchange were compared")
-        elif was_down and self._reconciler is not None:
-            self._reconciler.wake()
+            self._grids.hold_back("the streams are down: nothing is placed before books and exchange were compared")
+        elif was_down:
+            self._look_again()
         level = EventLevel.WARNING if connection is Connection.DISCONNECTED else EventLevel.INFO
         self.story.tell(f"exchange {self.exchange.name}: {connection}", at_ms=self.clock.now_ms(), level=level)
         if connection is Connection.ENDED:
@@ -323,7 +323,9 @@ class Engine:
             clock=self.clock,
             watch=watch,
         )
-        self._grids.add(coordinator, GridControl(coordinator, clock=self.clock, cancel=self._executor.cancel))
+        coordinator.wait_reason = "books and exchange have not been compared yet"
+        control = GridControl(coordinator, clock=self.clock, cancel=self._executor.cancel, look_again=self._look_again)
+        self._grids.add(coordinator, control)
         self._viewer.add(spec.name, GridViewer(coordinator, in_flight=self._executor.in_flight))
         self.exchange.tell_prices()
         price = self._prices.get(spec.symbol)
@@ -363,20 +365,15 @@ class Engine:
             return False
         return is_still_wanted(key.leg, grid.books.state)
 
-    def _wait_for_truth(self, reason: str) -> None:
-        """Place nothing until the books were compared with the exchange."""
-        for coordinator in self.coordinators.values():
-            coordinator.wait_reason = reason
-
     def _caught_up(self, tally: Tally) -> None:
         """Books and exchange were compared, and nothing is in doubt."""
         self.roster.report_in(_RECONCILIATION, f"{time_text(self.clock.now_ms())}: {tally}")
-        if self.connection is Connection.DISCONNECTED:
-            return
-        for coordinator in self.coordinators.values():
-            if coordinator.wait_reason is not None:
-                coordinator.wait_reason = None
-                coordinator.decide_soon()
+        if self.connection is not Connection.DISCONNECTED:
+            self._grids.let_go()
+
+    def _look_again(self) -> None:
+        if self._reconciler is not None:
+            self._reconciler.wake()
 
     async def _reconcile_now(self) -> str:
         """Compare on demand: what came of it. Raises ``CommandRefused`` before there is anything to compare."""

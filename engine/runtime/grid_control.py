@@ -18,12 +18,20 @@ from engine.runtime.coordinator import GridCoordinator
 class GridControl:
     """Commands and corrections; each is in the journal with who asked for it, and followed by a decision."""
 
-    def __init__(self, coordinator: GridCoordinator, *, clock: Clock, cancel: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        coordinator: GridCoordinator,
+        *,
+        clock: Clock,
+        cancel: Callable[[str, str], None],
+        look_again: Callable[[], None],
+    ) -> None:
         self._coordinator = coordinator
         self._bookkeeper: GridBookkeeper = coordinator.bookkeeper
         self._books: GridBooks = coordinator.books
         self._clock = clock
         self._cancel = cancel
+        self._look_again = look_again
 
     @property
     def frozen_slots(self) -> int:
@@ -83,6 +91,7 @@ class GridControl:
     async def resolve(self, name: str, way: Resolution, by: str) -> str:
         """Answer a question; what was done about it, in words. Raises ``CommandRefused``."""
         done: list[Correction] = []
+        outcomes: list[str] = []
 
         def make() -> Sequence[Fact]:
             question = self._books.questions.get(name)
@@ -93,15 +102,20 @@ class GridControl:
             if choice is None:
                 words = ", ".join(choice.resolution for choice in found.choices)
                 raise CommandRefused(f"question {name}: expected one of {words}, found {way}")
+            outcomes.append(choice.effect)
+            if way is Resolution.QUERY:
+                return ()
             correction = corrections.correct(self._books, found, way, at_ms=self._clock.now_ms(), by=by)
             done.append(correction)
             settled = corrections.settle(self._books, name, way, outcome=choice.effect, by=by)
             return (*correction.facts, *settled)
 
-        facts = await self._bookkeeper.transition(self._slots_of(name), make)
+        await self._bookkeeper.transition(self._slots_of(name), make)
         self._carry_out(done)
+        if way is Resolution.QUERY:
+            self._look_again()
         await self._coordinator.decide_afresh()
-        return next((fact.outcome for fact in facts if isinstance(fact, DiscrepancyResolved)), "")
+        return outcomes[0]
 
     # By the reconciler
 

@@ -38,6 +38,18 @@ class GridRouter:
             return None
         return self._by_number.get(key.grid)
 
+    def hold_back(self, reason: str) -> None:
+        """Let no grid decide anything until ``let_go``."""
+        for coordinator in self.coordinators.values():
+            coordinator.wait_reason = reason
+
+    def let_go(self) -> None:
+        """Let every grid decide again that was held back."""
+        for coordinator in self.coordinators.values():
+            if coordinator.wait_reason is not None:
+                coordinator.wait_reason = None
+                coordinator.decide_soon()
+
     def on_price(self, symbol: str, price: Decimal, at_ms: int) -> None:
         """A market traded."""
         for coordinator in self._by_symbol.get(symbol, ()):

@@ -244,11 +244,14 @@ def _check_content(path: Path, connection: apsw.Connection, wal: WalScan) -> Jou
     if found != "ok":
         raise _damaged(path, "a sound file", found)
     _check_wal(path, connection, wal)
+    # One moment of a file that an engine may be writing.
+    run_all(connection, "BEGIN")
     identity = _identity(path, connection)
     sequence, last_hash = _read_head(path, connection)
     row = connection.execute("SELECT sequence, hash FROM journal ORDER BY sequence DESC LIMIT 1").fetchone()
     if (row or (0, first_hash(identity))) != (sequence, last_hash):
         raise _damaged(path, f"record {sequence} as the last one", f"record {row[0] if row else 0}")
+    run_all(connection, "COMMIT")
     return identity
 
 

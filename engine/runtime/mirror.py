@@ -43,6 +43,10 @@ class JournalMirror:
         others = [books for name, books in self._books.items() if name not in names and books.market.base == base]
         return sum((books.ledger.base for books in others), ZERO)
 
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers of all grids in the journal."""
+        return tuple(books.number for books in self._books.values())
+
     def books(self, grid: str) -> GridBooks:
         """The books of a grid as the journal has them."""
         return self._books[grid]

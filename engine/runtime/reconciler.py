@@ -34,16 +34,20 @@ CONFIRM_SECONDS = 5.0
 PASSES_MAX = 6
 """Looks in a row before what keeps changing is left for the next time."""
 _FILLS_OVERLAP_MS = 60_000
+_FIRST_OVERLAP_MS = 900_000
+"""How much further back than its opening a grid's first executions are looked for: clocks differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """What one pass did. ``has_doubts`` while something was found once only, or moved while it was looked at."""
+    """What one pass did. ``has_doubts`` while something was found once only; ``has_moved`` when the books
+    changed while they were compared, so that another look is worth it."""
 
     orders: int = 0
     corrected: int = 0
     asked: int = 0
     has_doubts: bool = False
+    has_moved: bool = False
 
     def plus(self, other: "Tally") -> "Tally":
         return Tally(
@@ -51,6 +55,7 @@ class Tally:
             corrected=self.corrected + other.corrected,
             asked=self.asked + other.asked,
             has_doubts=self.has_doubts or other.has_doubts,
+            has_moved=self.has_moved or other.has_moved,
         )
 
     def __str__(self) -> str:
@@ -92,6 +97,8 @@ class Reconciler:
         self._caught_up = caught_up
         self._grids: dict[str, list[ReconciledGrid]] = {}
         self._findings = Findings()
+        self._since_ms: dict[str, int] = {}
+        self._beside_before: dict[str, Decimal] = {}
         self._wanted = anyio.Event()
         self._next_done = anyio.Event()
         self.last = Tally()
@@ -125,6 +132,9 @@ class Reconciler:
                 done, self._next_done = self._next_done, anyio.Event()
                 await self._until_sure(at_start=False)
                 done.set()
+                if self.last.has_doubts:
+                    self.wake()
+                    await anyio.sleep(CONFIRM_SECONDS)
         finally:
             self._next_done.set()
 
@@ -134,8 +144,10 @@ class Reconciler:
             if number:
                 await anyio.sleep(CONFIRM_SECONDS)
             tally = await self._pass(at_start=at_start)
-            total = replace(total.plus(tally), orders=tally.orders, has_doubts=tally.has_doubts)
-            if not tally.has_doubts and not tally.corrected:
+            total = replace(
+                total.plus(tally), orders=tally.orders, has_doubts=tally.has_doubts, has_moved=tally.has_moved
+            )
+            if not tally.has_doubts and not tally.has_moved and not tally.corrected:
                 break
         self.last = total
         if not total.has_doubts:
@@ -145,11 +157,11 @@ class Reconciler:
         """Look at everything once."""
         self._findings.begin_pass()
         total = Tally()
-        photos: dict[str, MemoryPhoto] = {}
+        seen: dict[str, AccountEvidence] = {}
         for symbol, grids in self._grids.items():
-            for grid in grids:
-                photos[grid.name] = MemoryPhoto(grid.coordinator.bookkeeper, self._journal.head[0])
-            evidence = await self._look(symbol, grids)
+            head = self._journal.head[0]
+            photos = {grid.name: MemoryPhoto(grid.coordinator.bookkeeper, head) for grid in grids}
+            evidence = seen[symbol] = await self._look(symbol, grids)
             self._check_memory(grids, photos)
             for grid in grids:
                 grid.coordinator.foreign_orders = reconcile.foreign_orders(evidence)
@@ -157,13 +169,16 @@ class Reconciler:
             if at_start:
                 total = total.plus(await self._compare_market(symbol, grids))
         total = total.plus(await self._compare_holdings())
-        await self._withdraw_settled_questions(with_market=at_start)
+        await self._withdraw_settled_questions(seen, with_market=at_start)
+        if not total.has_doubts:
+            for symbol, evidence in seen.items():
+                self._since_ms[symbol] = max(self._since_ms[symbol], evidence.newest_fill_ms - _FILLS_OVERLAP_MS)
         return total
 
     async def _look(self, symbol: str, grids: Sequence[ReconciledGrid]) -> AccountEvidence:
         books = [grid.coordinator.books for grid in grids]
         own = [order for each in books for order in _live_orders(each.slots)]
-        since_ms = min(each.last_fill_ms for each in books) - _FILLS_OVERLAP_MS
+        since_ms = self._since_ms.setdefault(symbol, min(each.last_fill_ms for each in books) - _FIRST_OVERLAP_MS)
         return await look_at_orders(
             self._exchange,
             self._clock,
@@ -193,6 +208,7 @@ class Reconciler:
                 slots=photo.slots,
                 journal_slots=self._mirror.books(grid.name).slots,
                 filled_of_closed=books.filled_of_closed,
+                known_grids=self._mirror.numbers(),
                 expects_lost_records=at_start,
             ),
             evidence,
@@ -228,11 +244,10 @@ class Reconciler:
         now = [grid.coordinator.books.ledger for grids in by_base.values() for grid in grids]
         tally = Tally()
         if any(before is not after for before, after in zip(ledgers, now, strict=True)):
-            return Tally(has_doubts=True)
+            return Tally(has_moved=True)
         for base, grids in by_base.items():
             if any(self._findings.has_order_of(grid.name) for grid in grids):
-                tally = replace(tally, has_doubts=True)
-                continue
+                continue  # what the orders still have to tell explains the holding
             balance = balances.get(base)
             total = ZERO if balance is None else balance.free + balance.locked
             tally = tally.plus(await self._compare_holding(base, grids, total))
@@ -253,7 +268,9 @@ class Reconciler:
                 found,
                 lambda: all(each.coordinator.books.ledger is one for each, one in zip(grids, ledgers, strict=True)),
             )
-        if books.beside != beside:
+        is_confirmed = books.beside is None or self._beside_before.get(base) == beside
+        self._beside_before[base] = beside
+        if books.beside != beside and is_confirmed:
             await grid.control.take_note(HoldingNoted(beside=beside))
         return Tally()
 
@@ -269,18 +286,41 @@ class Reconciler:
         done = await grid.control.correct(found, way, is_current=is_current)
         return Tally(corrected=int(done), has_doubts=not done)
 
-    async def _withdraw_settled_questions(self, *, with_market: bool) -> None:
+    async def _withdraw_settled_questions(self, seen: Mapping[str, AccountEvidence], *, with_market: bool) -> None:
         """Close the questions whose cause this pass has looked for and not found."""
-        for grids in self._grids.values():
+        for symbol, grids in self._grids.items():
             for grid in grids:
                 for name, question in list(grid.coordinator.books.questions.items()):
                     found = question.found.discrepancy
-                    is_looked_for = found.kind is not DiscrepancyKind.SECOND_INSTANCE and (
-                        found.kind is not DiscrepancyKind.LATTICE_MISMATCH or with_market
-                    )
-                    if is_looked_for and not self._findings.was_found(grid.name, found):
+                    if self._findings.was_found(grid.name, found):
+                        continue
+                    if _was_looked_for(found, grid, seen[symbol], with_market=with_market):
                         with suppress(CommandRefused):
                             await grid.control.withdraw(name)
+
+
+def _was_looked_for(found: Discrepancy, grid: ReconciledGrid, evidence: AccountEvidence, *, with_market: bool) -> bool:
+    """Whether a pass that has not found it again shows that it is gone."""
+    match found.kind:
+        case DiscrepancyKind.SECOND_INSTANCE:
+            return False  # it may be back any moment: a person says that it is over
+        case DiscrepancyKind.LATTICE_MISMATCH:
+            return with_market
+        case DiscrepancyKind.HOLDING_SHORT | DiscrepancyKind.HOLDING_OVER | DiscrepancyKind.FOREIGN_ORDER:
+            return True
+        case (
+            DiscrepancyKind.OFFLINE_FILL
+            | DiscrepancyKind.PARTIAL_CANCEL
+            | DiscrepancyKind.ORDER_CLOSED
+            | DiscrepancyKind.VANISHED_ORDER
+            | DiscrepancyKind.ORPHAN_ORDER
+            | DiscrepancyKind.DUPLICATE_ORDER
+            | DiscrepancyKind.ORDER_MISMATCH
+            | DiscrepancyKind.UNKNOWN_OUTCOME
+        ):
+            name = found.client_order_id
+            is_live = name in grid.coordinator.books.slot_of_order
+            return not is_live or name in evidence.open_orders or name in evidence.asked
 
 
 def _live_orders(slots: Sequence[Slot]) -> list[Order]:

@@ -19,7 +19,7 @@ from engine.runtime.facts_codec import first_hash
 from engine.runtime.journal_file import FileJournal, open_journal
 from engine.runtime.journal_repair import repair_journal
 from engine.runtime.journal_report import report_on_journal
-from engine.runtime.journal_store import open_store, read_records, read_records_above
+from engine.runtime.journal_store import check_file, open_store, read_records, read_records_above
 from engine.runtime.journal_wal import scan_wal
 from tests.runtime.journal_builders import (
     IDENTITY,
@@ -320,15 +320,17 @@ async def test_reader_that_follows_a_busy_writer_misses_nothing_and_reads_nothin
     async with open_journal(tmp_path, IDENTITY) as journal, anyio.create_task_group() as tasks:
 
         async def write() -> None:
-            for number in range(60):
+            for number in range(150):
                 await journal.append("btc", [fact_number(number)], number)
 
         for _ in range(3):
             tasks.start_soon(write)
         followed: list[Record] = []
-        while len(followed) < 180:
-            followed += journal.records(after=len(followed))
-            await anyio.lowlevel.checkpoint()
+        with anyio.fail_after(60):
+            while len(followed) < 450:
+                followed += journal.records(after=len(followed))
+                check_file(tmp_path / "journal.db")
+                await anyio.lowlevel.checkpoint()
         assert followed == list(journal.records())
 
 

@@ -141,7 +141,7 @@ class Checker:
         order.told, order.closed = max(order.told, D(report["filled"])), order.closed or report["status"] in CLOSED
         self.need(order.filled <= order.amount >= order.told, f"I5: {name} of {order.amount} is filled {order.told}")
         if order.closed and order.filled >= order.told:
-            same = (truth.closed and truth.filled == order.filled) or ("release", name) in self.resolved
+            same = (truth.closed and truth.filled == order.filled) or name in grid.questions.values()
             self.need(same, f"I2: {name} was closed with {order.filled} booked, it executed {truth.filled}")
             slot.order = None
             if order.leg != "entry" and order.filled == order.amount:

@@ -12,7 +12,8 @@ from tests.sim.crash_scenarios import SCENARIOS
 from tests.sim.schedules import Schedule, Strategy, mix
 from tests.sim.sim_journal import CommitKill, Cut
 from tests.sim.sim_world import Death
-from tests.sim.swarm import Draw, Outcome, run_drawn
+from tests.sim.swarm import Outcome, run_drawn
+from tests.sim.swarm_draw import Draw
 
 SCHEDULES = (
     Schedule(strategy=Strategy.FIFO),

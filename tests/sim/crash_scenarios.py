@@ -11,8 +11,8 @@ from engine.model.market import FeeCurrency
 from engine.model.order import Side
 from tests.builders import a_spec
 from tests.sim.schedules import FIFO
-from tests.sim.swarm import Deed, Draw
 from tests.sim.sim_world import GRID
+from tests.sim.swarm_draw import Deed, Draw
 
 D = Decimal
 _STEP_MS = 2_000
@@ -38,7 +38,7 @@ def a_story(*prices: int, **changes: object) -> Draw:
         deeds=(),
         ends_with_restart=False,
     )
-    return replace(story, **changes)
+    return replace(story, **changes)  # type: ignore[arg-type]
 
 
 def _purchase(kind: InitialPurchase) -> object:
@@ -67,7 +67,9 @@ SCENARIOS: dict[str, Draw] = {
     "pause and resume": a_story(
         115, 109, 112, 118, 115, commands=_orders((3.0, Pause(grid=GRID)), (5.0, Resume(grid=GRID)))
     ),
-    "a cancellation that loses the race": a_story(115, 109, 115, latency_ms=900, commands=_orders((1.5, Pause(grid=GRID)))),
+    "a cancellation that loses the race": a_story(
+        115, 109, 115, latency_ms=900, commands=_orders((1.5, Pause(grid=GRID)))
+    ),
     "freeze and thaw": a_story(
         115, 109, 121, 109, commands=_orders((1.0, Freeze(grid=GRID, slot=1)), (5.0, Thaw(grid=GRID, slot=1)))
     ),
@@ -80,11 +82,18 @@ SCENARIOS: dict[str, Draw] = {
     "answers lost": a_story(115, 109, 121, faults=FaultPlan(seed=3, answer_lost_chance=D("0.5"), timeout_ms=900)),
     "requests late": a_story(115, 109, 121, faults=FaultPlan(seed=3, request_late_chance=D("0.5"), timeout_ms=900)),
     "reports that never come, behind a gap": a_story(
-        115, 109, 121, faults=FaultPlan(disconnects=(Outage(from_ms=1_500, until_ms=3_500),)),
+        115,
+        109,
+        121,
+        faults=FaultPlan(disconnects=(Outage(from_ms=1_500, until_ms=3_500),)),
         commands=_orders((4.0, Reconcile(grid=GRID))),
     ),
     "dust, and a hand on the account": a_story(
-        115, 109, 122, 109, 122,
+        115,
+        109,
+        122,
+        109,
+        122,
         spec=_DUST,
         deeds=(
             Deed(at_seconds=1.0, name="hand1", side=Side.BUY, price=D(50), amount=D("0.3")),

@@ -344,7 +344,7 @@ def _close(task: asyncio.Task[Any]) -> None:
     assert inspect.iscoroutine(coroutine)
     if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
         # anyio wraps what a task is to do, and that would never be awaited.
-        inner = getattr(coroutine.cr_frame.f_locals.get("self"), "_coro", None)
+        inner = getattr(inspect.getcoroutinelocals(coroutine).get("self"), "_coro", None)
         if inspect.iscoroutine(inner):
             inner.close()
     # The states refer to the tasks that they are kept for, so neither would ever be freed.

@@ -102,7 +102,9 @@ def _orders(world: SimWorld, books: GridBooks) -> Iterator[str]:
 
 
 def _open(world: SimWorld) -> list[OrderReport]:
-    return [order for order in world.exchange.matching.open_orders(world.market.symbol) if is_ours(order.client_order_id)]
+    return [
+        order for order in world.exchange.matching.open_orders(world.market.symbol) if is_ours(order.client_order_id)
+    ]
 
 
 def _journal(world: SimWorld, books: GridBooks) -> Iterator[str]:

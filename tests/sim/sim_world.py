@@ -15,12 +15,12 @@ from engine.core.books import GridBooks
 from engine.exchange.faults import NO_FAULTS
 from engine.exchange.prices import PriceSource
 from engine.exchange.simulated import SimulatedOptions
+from engine.model.commands import Command, Reconcile
 from engine.model.errors import CommandRefused, EngineStopped, Rejected
 from engine.model.grid import GridSpec
 from engine.model.ids import key_from_client_order_id
 from engine.model.market import Market
 from engine.model.money import ZERO
-from engine.model.commands import Command, Reconcile
 from engine.model.order import OrderReport, OrderRequest
 from engine.model.slot import order_of
 from engine.model.snapshot import EngineState

@@ -17,10 +17,11 @@ import pytest
 from engine.exchange.faults import FaultPlan
 from engine.exchange.matching import MatchingOptions
 from engine.exchange.simulated import SimulatedOptions
-from engine.model.commands import Pause, Resume, Stop
+from engine.model.commands import Freeze, Pause, Resolve, Resume, Stop
 from engine.model.grid import Disposal, InitialPurchase
 from engine.model.market import FeeCurrency
 from engine.model.order import OrderRequest, Side
+from engine.model.reconcile import Resolution
 from engine.runtime.engine import Engine
 from tests.builders import SYMBOL, a_market, a_spec
 from tests.sim import checker
@@ -89,11 +90,45 @@ def test_it_agrees_with_runs_that_lose_delay_and_double_requests_and_reports(see
         report_delayed_chance=D("0.2"),
     )
     market = a_market(fee_currency=FeeCurrency.QUOTE if seed % 2 else FeeCurrency.RECEIVED)
-    bench = a_bench(markets=[market], options=SimulatedOptions(matching=PARTS, faults=faults))
+    options = SimulatedOptions(matching=PARTS, faults=faults)
+    bench = a_bench(markets=[market], options=options, reconcile_seconds=seed * 10.0)
     bench.run()
     engine = bench.run()
     assert_balanced(bench, engine)
     assert check(bench.end(engine)) == []
+
+
+def test_it_agrees_with_several_grids_on_two_markets_of_one_account() -> None:
+    grids = [a_spec(), a_spec(name="fine", lower=D(90), slots=11), a_spec(name="other", symbol="ETH/USDT")]
+    bench = RecordedBench(
+        a_path(*PATH),
+        a_path(*PATH[::-1], symbol="ETH/USDT"),
+        grids=grids,
+        markets=[a_market(), a_market(symbol="ETH/USDT", base="ETH", fee_currency=FeeCurrency.QUOTE)],
+        options=SimulatedOptions(matching=PARTS),
+    )
+    bench.run()
+    assert check(bench.end(bench.run())) == []
+
+
+@pytest.mark.parametrize("answer", [None, Resolution.WRITE_OFF])
+def test_it_agrees_that_base_is_missing_whether_that_is_still_asked_or_answered(answer: Resolution | None) -> None:
+    bench = a_bench(reconcile_seconds=30.0, balances={"BTC": D(3), "USDT": D(100_000)})
+
+    async def take_base_away(engine: Engine) -> None:
+        await anyio.sleep(20)
+        await engine.command(Freeze(grid="main", slot=4), by="test")
+        await anyio.sleep(300)
+        bench.exchange.transfer("BTC", D("-3.5"))
+        await anyio.sleep(200)
+        (name,) = engine.coordinators["main"].books.questions
+        if answer is not None:
+            await engine.command(Resolve(grid="main", name=name, resolution=answer), by="test")
+        await until_quiet(engine)
+
+    lines = bench.end(bench.run(take_base_away))
+    assert check(lines) == []
+    assert json.loads(lines[-1])["questions"] == {"main": ["q1"] if answer is None else []}
 
 
 @pytest.mark.parametrize("disposal", Disposal)

@@ -84,7 +84,7 @@ def test_manager_slot_deadlock_reports_decisions_and_commands_on_the_same_slots_
 
     async def crowd(engine: Engine) -> None:
         grid = engine.coordinators["main"]
-        control = GridControl(grid, clock=bench.clock, cancel=engine._executor.cancel)
+        control = GridControl(grid, clock=bench.clock, cancel=engine._executor.cancel, look_again=lambda: None)
 
         async def one(number: int) -> None:
             dice = Random(number)

@@ -14,7 +14,7 @@ import pytest
 from engine.core.books import GridBooks
 from engine.exchange.simulated import SimulatedOptions
 from engine.exchange.simulated_books import open_books
-from engine.model.commands import Freeze, Pause, Stop
+from engine.model.commands import Freeze, Pause, Reconcile, Stop
 from engine.model.errors import SettingsInvalid
 from engine.model.events import OrderIntended, OrderReported
 from engine.model.grid import Disposal, GridSpec, GridState
@@ -207,7 +207,9 @@ def test_an_order_that_the_exchange_had_shown_and_now_does_not_know_is_a_questio
         await anyio.sleep(100)
 
     async def start(engine: Engine) -> None:
-        await anyio.sleep(10)
+        # The other account's clock is behind: no order is missed before it can no longer be on its way.
+        await anyio.sleep(100)
+        await engine.command(Reconcile(grid="main"), by="test")
 
     live_on_disk(tmp_path, trade)
     for file in tmp_path.glob("exchange.db*"):
@@ -216,7 +218,7 @@ def test_an_order_that_the_exchange_had_shown_and_now_does_not_know_is_a_questio
     books = engine.coordinators["main"].books
     asked = Counter(question.found.discrepancy.kind for question in books.questions.values())
     assert asked == {DiscrepancyKind.VANISHED_ORDER: len(books.slot_of_order), DiscrepancyKind.HOLDING_SHORT: 1}
-    assert len(books.slot_of_order) == 5
+    assert len(books.slot_of_order) == 6
     assert all(slot.freeze_reason is not None for slot in books.live_slots())
     assert books.state is GridState.EXITS_ONLY
     assert second.exchange.placed == {}

@@ -70,7 +70,7 @@ def test_the_summary_drops_what_does_not_fit_and_keeps_the_price() -> None:
 def test_tabs_appear_with_the_second_grid() -> None:
     assert tabs_line(view_of(scenes.running()), 80) == ()
     assert line_text(tabs_line(view_of(scenes.several_grids()), 100)) == (
-        " [ grids ]  ▸1 btc BTC/USDT ● +33.79   2 eth ETH/USDT ‖ +33.79   3 sol SOL/USDT ● +33.79"
+        " < grids >  ▸1 btc BTC/USDT ● +33.79   2 eth ETH/USDT ‖ +33.79   3 sol SOL/USDT ● +33.79"
     )
 
 
