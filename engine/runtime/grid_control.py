@@ -72,6 +72,8 @@ class GridControl:
 
         self._slot(index)
         await self._bookkeeper.transition((index,), make)
+        # Its place in the window is free for another slot.
+        await self._coordinator.decide_afresh()
 
     async def thaw(self, index: int, by: str) -> None:
         """Let a frozen slot trade again."""

@@ -1,0 +1,218 @@
+"""A real headless program under load that is killed again and again, and a witness who reads what it noted.
+
+The market is a file that ends, so that everything comes to rest in the end: three grids with narrow slots on a
+restless price, two of them side by side on one account's market, half of the fills in parts.
+"""
+
+import os
+import select
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from random import Random
+from shutil import copyfile, rmtree
+from time import perf_counter
+
+import apsw
+
+from engine.runtime.journal_file import JOURNAL_NAME
+from engine.runtime.journal_store import read_records
+from tests.program import RUN, START_MS, TOP, Place
+from tests.sim.kill_child import BEGUN
+
+QUOTE, BASE = 2_000_000, 3
+LIFE_SECONDS_MAX = 120.0
+"""A program that has noted nothing more for so long hangs."""
+_START_SECONDS_FIRST = 0.5
+_JITTER_SECONDS_MAX = 0.004
+"""Longer than one commit and what follows it, so that every moment between two commits is met."""
+_GRID = """
+[[grid]]
+name = "{name}"
+symbol = "{symbol}"
+spacing = "arithmetic"
+lower = 9400
+upper = 10600
+slots = {slots}
+quote_per_slot = {size}
+window = {window}
+initial_purchase = "{purchase}"
+"""
+_GRIDS = (
+    {"name": "one", "symbol": "BTC/USDT", "slots": 120, "size": 200, "window": 12, "purchase": "limit"},
+    {"name": "two", "symbol": "BTC/USDT", "slots": 100, "size": 377, "window": 8, "purchase": "none"},
+    {"name": "three", "symbol": "ETH/USDT", "slots": 150, "size": 123, "window": 10, "purchase": "market"},
+)
+
+
+class Moment(Enum):
+    """Where in its life a program is killed."""
+
+    START = "while it starts"
+    RECOVERY = "in its first commits"
+    LOAD = "under load"
+
+
+_COMMITS = {Moment.RECOVERY: (1, 12), Moment.LOAD: (12, 150)}
+
+
+@dataclass(slots=True)
+class Witness:
+    """What has been acknowledged in all lives, and where the journal was after each death."""
+
+    heads: dict[int, str] = field(default_factory=dict)
+    """Hashes of noted heads, by sequence."""
+    seen: tuple[int, str] | None = None
+    """The journal's head at the last death, noted or not."""
+    kills: dict[Moment, int] = field(default_factory=lambda: dict.fromkeys(Moment, 0))
+    checked: int = 0
+    """Records read after the deaths."""
+
+    def note(self, lines: list[str]) -> None:
+        """Take in what a program noted."""
+        for line in lines:
+            if line != BEGUN:
+                sequence, head = line.split(" ")
+                assert self.heads.setdefault(int(sequence), head) == head, f"record {sequence} was written twice"
+
+    def read(self, folder: Path) -> None:
+        """Look at the journal as a death left it, on a copy: the next life finds what the kill left."""
+        if not (folder / JOURNAL_NAME).exists():
+            assert not self.heads, f"{len(self.heads)} commits were noted, and there is no journal"
+            return
+        beside = folder.with_name("copy")
+        beside.mkdir()
+        for name in (JOURNAL_NAME, f"{JOURNAL_NAME}-wal"):
+            if (folder / name).exists():
+                copyfile(folder / name, beside / name)
+                (beside / name).chmod(0o600)
+        assert integrity_of(beside / JOURNAL_NAME) == "ok"
+        found = dict([self.seen] if self.seen else [])
+        for record in read_records(beside / JOURNAL_NAME, after=self.seen):
+            found[record.sequence] = record.hash
+            self.seen = record.sequence, record.hash
+            self.checked += 1
+        before = min(found, default=0)
+        lost = {number: head for number, head in self.heads.items() if number >= before and found.get(number) != head}
+        assert not lost, f"acknowledged, and not in the journal: {sorted(lost)}"
+        reached = self.seen[0] if self.seen else 0
+        assert reached >= max(self.heads, default=0), f"acknowledged {max(self.heads)}, the journal ends at {reached}"
+        rmtree(beside)
+
+
+def integrity_of(path: Path) -> str:
+    """What SQLite says of a file."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        return str(connection.execute("PRAGMA integrity_check").get)
+    finally:
+        connection.close()
+
+
+class Arena:
+    """One state directory, its market, and the program that lives and dies on it."""
+
+    def __init__(self, folder: Path, seed: int, *, rows: int) -> None:
+        folder.mkdir(exist_ok=True)
+        self.dice = Random(seed)
+        self.seed = seed
+        self.witness = Witness()
+        self.place = Place(folder, self._config(speed=0))
+        self.place.data.write_text(trades(rows, self.dice))
+        self.told = folder / "told.txt"
+        self._start_seconds = _START_SECONDS_FIRST
+
+    def live_and_die(self, moment: Moment) -> None:
+        """Start the program, kill it at a random moment, and look at what it left."""
+        self.place.configure(self._config(speed=self.dice.choice((0, 100))))
+        reader, writer = os.pipe()
+        with self.told.open("ab") as told, os.fdopen(reader, "rb", buffering=0):
+            process = self._start(writer, told.fileno())
+            os.close(writer)
+            try:
+                lines = self._wait(reader, moment)
+            finally:
+                process.kill()
+                code = process.wait()
+            lines += _rest_of(reader)
+        assert code == -9, f"it ended by itself with {code}:\n{self.told.read_text()[-2_000:]}"
+        self.witness.kills[moment] += 1
+        self.witness.note("".join(lines).splitlines())
+        self.witness.read(self.place.state)
+
+    def _start(self, notes: int, told: int) -> "subprocess.Popen[bytes]":
+        options = ["--config", "my.toml", "--state-dir", str(self.place.state), *RUN]
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.sim.kill_child", str(notes), *options],
+            cwd=self.place.folder,
+            env={**os.environ, "HOME": str(self.place.folder), "PYTHONPATH": str(TOP)},
+            stdin=subprocess.DEVNULL,
+            stdout=told,
+            stderr=told,
+            pass_fds=(notes,),
+        )
+
+    def _wait(self, notes: int, moment: Moment) -> list[str]:
+        """Until the moment has come: the notes so far."""
+        lines = [_read_some(notes)]
+        begun = perf_counter()
+        if moment is Moment.START:
+            return lines + self._wait_seconds(notes, self.dice.uniform(0, self._start_seconds))
+        commits = self.dice.randint(*_COMMITS[moment])
+        has_started = False
+        while "".join(lines).count("\n") <= commits:
+            lines.append(_read_some(notes))
+            if not lines[-1]:
+                break
+            if not has_started:
+                has_started, self._start_seconds = True, perf_counter() - begun
+        return lines + self._wait_seconds(notes, self.dice.uniform(0, _JITTER_SECONDS_MAX))
+
+    def _wait_seconds(self, notes: int, seconds: float) -> list[str]:
+        lines, until = [], perf_counter() + seconds
+        while (left := until - perf_counter()) > 0 and select.select([notes], [], [], left)[0]:
+            lines.append(_read_some(notes))
+            if not lines[-1]:
+                break
+        return lines
+
+    def _config(self, *, speed: int) -> str:
+        grids = "".join(_GRID.format(**grid) for grid in _GRIDS)
+        return (
+            f"[engine]\nreconcile_seconds = 1\n\n"
+            f'[simulation]\nsource = "replay"\npath = "candles.csv"\nspeed = {speed}\nseed = {self.seed}\n'
+            f"base = {BASE}\nquote = {QUOTE}\npartial_fills = 0.5\n\n"
+            f"[simulation.market]\ntick = 0.01\nlot = 0.00001\nmaker_fee = 0.0001\ntaker_fee = 0.0002\n" + grids
+        )
+
+
+def a_moment(dice: Random) -> Moment:
+    """Half under load, the rest in the two halves of a start."""
+    return dice.choice((Moment.START, Moment.RECOVERY, Moment.LOAD, Moment.LOAD))
+
+
+def trades(rows: int, dice: Random) -> str:
+    """A restless walk around 10000, one trade a second."""
+    lines, price = ["ts_ms,price,amount"], 10_000.0
+    for row in range(rows):
+        price += dice.gauss(0, 14) + (10_000 - price) * 0.02
+        price = min(max(price, 9_450), 10_550)
+        lines.append(f"{START_MS + 1_000 * row},{price:.2f},1")
+    return "\n".join(lines) + "\n"
+
+
+def _read_some(notes: int) -> str:
+    """The next lines, whole; empty when their writer has ended."""
+    ready = select.select([notes], [], [], LIFE_SECONDS_MAX)[0]
+    assert ready, f"nothing was noted for {LIFE_SECONDS_MAX} seconds"
+    return os.read(notes, 65_536).decode()
+
+
+def _rest_of(notes: int) -> list[str]:
+    lines = []
+    while text := _read_some(notes):
+        lines.append(text)
+    return lines
+
