@@ -37,9 +37,12 @@ from engine.model.events import (
 from engine.model.grid import Disposal, GridState, InitialPurchase
 from engine.model.ids import OrderKey, key_from_client_order_id
 from engine.model.order import OrderReport
+from engine.model.reconcile import Discrepancy, Resolution
 from engine.model.slot import Holding, Lot, Slot, lot_of, order_of
 
 _CLOSED_REMEMBERED_PER_SLOT = 4
+HELD_BY_QUESTION = "question "
+"""How the reason of every state begins that a question brought about, or its answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +68,14 @@ class GridBooks:
         self.state = GridState.STARTING
         self.state_reason = "starting"
         self.disposal: Disposal | None = None
+        self.state_unheld = self.state
+        """What the state is apart from what open questions hold back."""
         self.ledger = Ledger()
         self.slots: list[Slot] = _first_slots(opened)
         self.slot_of_order: dict[str, int] = {}
         self.questions: dict[str, Question] = {}
+        self.kept: list[Discrepancy] = []
+        """What a person said to leave as it is; it is not asked again."""
         self.discrepancies = 0
         self.last_fill_ms = opened_ms
         """Time of the newest execution booked, by the exchange's clock; of the opening before the first."""
@@ -82,6 +89,7 @@ class GridBooks:
         other.slots = list(self.slots)
         other.slot_of_order = dict(self.slot_of_order)
         other.questions = dict(self.questions)
+        other.kept = list(self.kept)
         other.filled_of_closed = OrderedDict(self.filled_of_closed)
         return other
 
@@ -107,12 +115,16 @@ class GridBooks:
                 self._replace(fact.slot, freeze_reason=None, refusals=0)
             case GridStateChanged():
                 self.state, self.disposal, self.state_reason = fact.state, fact.disposal, fact.reason
+                if not fact.reason.startswith(HELD_BY_QUESTION):
+                    self.state_unheld = fact.state
             case DiscrepancyFound():
                 self.discrepancies += 1
                 if fact.asks:
                     self.questions[fact.name] = Question(found=fact, asked_ms=at_ms)
             case DiscrepancyResolved():
-                self.questions.pop(fact.name, None)
+                question = self.questions.pop(fact.name, None)
+                if question is not None and fact.resolution is Resolution.KEEP:
+                    self.kept.append(question.found.discrepancy)
             case LotCorrected():
                 self._correct(fact)
             case HoldingNoted():

@@ -1,11 +1,12 @@
 """What a resolution does to the books: the facts that record it, and the orders to cancel on the exchange."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from engine.core.books import GridBooks
+from engine.core.books import HELD_BY_QUESTION, GridBooks
 from engine.core.ledger import part_of_lot
+from engine.core.reconcile import is_same
 from engine.model.errors import CommandRefused, InvariantBroken
 from engine.model.events import (
     CancelRequested,
@@ -67,13 +68,13 @@ def correct(books: GridBooks, found: Discrepancy, way: Resolution, *, at_ms: int
 def ask(books: GridBooks, found: Discrepancy) -> tuple[Fact, ...]:
     """The facts that put a discrepancy to a person: its slot is frozen, or its grid opens nothing, or halts."""
     name = next_name(books)
-    facts: list[Fact] = [DiscrepancyFound(name=name, discrepancy=found, asks=True)]
+    facts: list[Fact] = [*_outdated(books, found), DiscrepancyFound(name=name, discrepancy=found, asks=True)]
     if found.slot is not None and books.slots[found.slot].freeze_reason is None:
         facts.append(SlotFrozen(slot=found.slot, reason=freeze_reason(name, found), by=RECONCILER))
     state = _state_while_asked(books, found)
     if state is not None:
-        reason = f"question {name}: {found.detail}"
-        facts.append(GridStateChanged(state=state, disposal=None, reason=reason, by=RECONCILER))
+        reason = f"{HELD_BY_QUESTION}{name}: {found.detail}"
+        facts.append(GridStateChanged(state=state, disposal=books.disposal, reason=reason, by=RECONCILER))
     return tuple(facts)
 
 
@@ -83,12 +84,12 @@ def settle(books: GridBooks, name: str, way: Resolution, *, outcome: str, by: st
     facts: list[Fact] = [DiscrepancyResolved(name=name, resolution=way, outcome=outcome, by=by)]
     if found.slot is not None and books.slots[found.slot].freeze_reason == freeze_reason(name, found):
         facts.append(SlotThawed(slot=found.slot, by=by))
-    others = [question for other, question in books.questions.items() if other != name]
-    still_held = any(_holds_grid(question.found.discrepancy) for question in others)
-    is_held = books.state in (GridState.EXITS_ONLY, GridState.HALTED)
-    if _holds_grid(found) and is_held and not still_held and way is not Resolution.HALT:
-        reason = f"question {name} is answered: {way}"
-        facts.append(GridStateChanged(state=GridState.RUNNING, disposal=None, reason=reason, by=by))
+    others = [question.found.discrepancy for other, question in books.questions.items() if other != name]
+    is_held = books.state_reason.startswith(HELD_BY_QUESTION)
+    state = _state_held_by(books, others)
+    if _holds_grid(found) and is_held and way is not Resolution.HALT and state is not books.state:
+        reason = f"{HELD_BY_QUESTION}{name} is answered: {way}"
+        facts.append(GridStateChanged(state=state, disposal=books.disposal, reason=reason, by=by))
     return tuple(facts)
 
 
@@ -111,12 +112,31 @@ def _holds_grid(found: Discrepancy) -> bool:
     return found.kind in _OPENS_NOTHING or found.kind is DiscrepancyKind.SECOND_INSTANCE
 
 
+def _outdated(books: GridBooks, found: Discrepancy) -> Iterator[DiscrepancyResolved]:
+    """The same question with other figures is asked in place of the one before."""
+    for name, question in books.questions.items():
+        if is_same(question.found.discrepancy, found):
+            outcome = f"asked again as {next_name(books)}: its figures have changed"
+            yield DiscrepancyResolved(name=name, resolution=Resolution.QUERY, outcome=outcome, by=RECONCILER)
+
+
 def _state_while_asked(books: GridBooks, found: Discrepancy) -> GridState | None:
+    """The state that a new question brings about; None: it leaves the state as it is."""
     if found.kind is DiscrepancyKind.SECOND_INSTANCE:
-        return GridState.HALTED if books.state is not GridState.HALTED else None
+        # A grid that has stopped places nothing, and must not begin again with the answer.
+        return None if books.state in (GridState.HALTED, GridState.STOPPED) else GridState.HALTED
     if found.kind in _OPENS_NOTHING and books.state in (GridState.RUNNING, GridState.STARTING):
         return GridState.EXITS_ONLY
     return None
+
+
+def _state_held_by(books: GridBooks, questions: Sequence[Discrepancy]) -> GridState:
+    """The state of a grid that nothing but these open questions holds back."""
+    kinds = {found.kind for found in questions}
+    free = GridState.RUNNING if books.state_unheld is GridState.STARTING else books.state_unheld
+    if DiscrepancyKind.SECOND_INSTANCE in kinds:
+        return GridState.HALTED
+    return GridState.EXITS_ONLY if free is GridState.RUNNING and kinds & _OPENS_NOTHING else free
 
 
 def _adoption(books: GridBooks, found: Discrepancy) -> Iterator[Fact]:

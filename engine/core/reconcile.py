@@ -5,7 +5,7 @@ decides, and the exchange. What is compared was read at different moments; the c
 was touched meanwhile, and acts only on what two comparisons have found alike.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -93,6 +93,20 @@ def automatic_resolution(found: Discrepancy, policy: Policy) -> Resolution | Non
     if way is Resolution.CANCEL and is_stray and found.report is not None and found.report.filled > 0:
         return None
     return next((choice.resolution for choice in found.choices if choice.resolution is way), None)
+
+
+def is_same(one: Discrepancy, other: Discrepancy) -> bool:
+    """Whether two findings are about the same thing, whatever its figures are; of another engine, about that engine."""
+    if (one.kind, one.slot) != (other.kind, other.slot):
+        return False
+    if one.kind is DiscrepancyKind.SECOND_INSTANCE:
+        return _instance_of(one) == _instance_of(other)
+    return one.client_order_id == other.client_order_id
+
+
+def is_kept(found: Discrepancy, kept: Iterable[Discrepancy]) -> bool:
+    """Whether a person has said to leave this as it is, just as it is."""
+    return any(is_same(found, other) and found.market == other.market for other in kept)
 
 
 def foreign_orders(account: AccountEvidence) -> int:
@@ -196,6 +210,11 @@ def _lost_order(grid: GridEvidence, key: OrderKey, report: OrderReport) -> Discr
     return about_order(
         DiscrepancyKind.ORPHAN_ORDER, slot, journalled=None, order=None, report=report, can_adopt=is_ahead
     )
+
+
+def _instance_of(found: Discrepancy) -> str | None:
+    key = key_from_client_order_id(found.client_order_id)
+    return None if key is None else key.instance
 
 
 def _rules(market: Market) -> tuple[Decimal, ...]:

@@ -173,7 +173,15 @@ def _refusals_after(slot: Slot, order: Order) -> int:
     match order.status:
         case OrderStatus.REJECTED:
             return slot.refusals + 1
-        case OrderStatus.INTENT | OrderStatus.SENT | OrderStatus.UNKNOWN | OrderStatus.EXPIRED:
+        # An acknowledgement says nothing for good: it may be told before or after the end, or never.
+        case (
+            OrderStatus.INTENT
+            | OrderStatus.SENT
+            | OrderStatus.UNKNOWN
+            | OrderStatus.OPEN
+            | OrderStatus.PARTIALLY_FILLED
+            | OrderStatus.EXPIRED
+        ):
             return slot.refusals
-        case OrderStatus.OPEN | OrderStatus.PARTIALLY_FILLED | OrderStatus.FILLED | OrderStatus.CANCELED:
+        case OrderStatus.FILLED | OrderStatus.CANCELED:
             return 0

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from engine.core.books import Question
-from engine.model.reconcile import Discrepancy, DiscrepancyKind
+from engine.core.reconcile import is_same
+from engine.model.reconcile import Discrepancy, DiscrepancyKind, Resolution
 
 _Key = tuple[str, DiscrepancyKind, int | None, str]
 _EXPLAINS_HOLDING = frozenset(DiscrepancyKind) - {
@@ -21,10 +22,12 @@ class Findings:
     def __init__(self) -> None:
         self._before: dict[_Key, object] = {}
         self._now: dict[_Key, object] = {}
+        self._recorded: dict[_Key, object] = {}
 
     def begin_pass(self) -> None:
         """From now on a new pass is under way."""
         self._before, self._now = self._now, {}
+        self._recorded = {key: print_ for key, print_ in self._recorded.items() if key in self._before}
 
     def is_confirmed(self, grid: str, found: Discrepancy) -> bool:
         """Note a finding, and say whether the pass before had it just the same."""
@@ -32,13 +35,21 @@ class Findings:
         self._now[key] = print_
         return self._before.get(key) == print_
 
-    def is_asked(self, questions: Mapping[str, Question], grid: str, found: Discrepancy) -> bool:
-        """Note a finding, and say whether an open question is about it already."""
-        key = _key(grid, found)
-        if not any(_key(grid, question.found.discrepancy) == key for question in questions.values()):
-            return False
-        self._now[key] = _fingerprint(found)
-        return True
+    def question_about(self, questions: Mapping[str, Question], grid: str, found: Discrepancy) -> str | None:
+        """Note a finding, and say which open question is about it as it is now; None: it is to be asked (again)."""
+        for name, question in questions.items():
+            asked = question.found.discrepancy
+            if is_same(asked, found) and (asked.quantity, asked.market) == (found.quantity, found.market):
+                self._now[_key(grid, found)] = _fingerprint(found)
+                return name
+        return None
+
+    def is_new(self, grid: str, found: Discrepancy, way: Resolution) -> bool:
+        """Whether a resolution that changes nothing is to be put on record; once, as long as the finding lasts."""
+        key, print_ = _key(grid, found), (_fingerprint(found), way)
+        is_new = self._recorded.get(key) != print_
+        self._recorded[key] = print_
+        return is_new
 
     def was_found(self, grid: str, found: Discrepancy) -> bool:
         """Whether the pass under way has found this, whatever its figures are now."""

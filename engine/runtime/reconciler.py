@@ -17,9 +17,10 @@ from engine.core.reconcile import AccountEvidence, GridEvidence
 from engine.exchange.port import Exchange
 from engine.model.errors import CommandRefused
 from engine.model.events import HoldingNoted, MarketAdopted
+from engine.model.grid import GridState
 from engine.model.money import ZERO
 from engine.model.order import Order
-from engine.model.reconcile import Discrepancy, DiscrepancyKind, Policy
+from engine.model.reconcile import Discrepancy, DiscrepancyKind, Policy, Resolution
 from engine.model.slot import Slot, order_of
 from engine.runtime.account_view import answered, look_at_orders
 from engine.runtime.clock import Clock
@@ -33,6 +34,7 @@ CONFIRM_SECONDS = 5.0
 """How long after a first finding the second look is taken."""
 PASSES_MAX = 6
 """Looks in a row before what keeps changing is left for the next time."""
+_CHANGES_NOTHING = frozenset((Resolution.KEEP, Resolution.QUERY))
 _FILLS_OVERLAP_MS = 60_000
 _FIRST_OVERLAP_MS = 900_000
 """How much further back than its opening a grid's first executions are looked for: clocks differ."""
@@ -276,11 +278,17 @@ class Reconciler:
 
     async def _resolve(self, grid: ReconciledGrid, found: Discrepancy, is_current: Callable[[], bool]) -> Tally:
         """Act on a finding that was made twice alike; remember one that was made for the first time."""
-        if self._findings.is_asked(grid.coordinator.books.questions, grid.name, found):
+        books = grid.coordinator.books
+        asked = self._findings.question_about(books.questions, grid.name, found)
+        if asked is not None or reconcile.is_kept(found, books.kept):
             return Tally()
         if not self._findings.is_confirmed(grid.name, found):
             return Tally(has_doubts=True)
         way = reconcile.automatic_resolution(found, self._policy)
+        if way in _CHANGES_NOTHING and not self._findings.is_new(grid.name, found, way):
+            return Tally()
+        if way is Resolution.HALT and books.state is GridState.HALTED:
+            return Tally()
         if way is None:
             return Tally(asked=int(await grid.control.ask(found, is_current=is_current)))
         done = await grid.control.correct(found, way, is_current=is_current)

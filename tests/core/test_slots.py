@@ -143,14 +143,16 @@ def test_a_report_of_another_order_changes_nothing() -> None:
     assert apply_report(a_slot(5, state=Holding(lot=a_lot(1, 150))), report, MARKET) is None
 
 
-def test_refusals_are_counted_in_a_row_until_an_order_is_taken() -> None:
+def test_refusals_are_counted_in_a_row_until_an_order_is_filled_or_canceled() -> None:
     slot = a_slot(5)
     for generation in range(REFUSALS_MAX):
         slot = reserve(slot, an_intent(generation=generation), at_ms=0)
         slot = told(slot, a_report(an_intent(generation=generation), REJECTED)).slot
     assert (slot.state, slot.refusals) == (EMPTY, 3)
     slot = reserve(slot, an_intent(generation=3), at_ms=0)
-    assert told(slot, a_report(an_intent(generation=3), OPEN)).slot.refusals == 0
+    slot = told(slot, a_report(an_intent(generation=3), OPEN)).slot
+    assert slot.refusals == 3
+    assert told(slot, a_report(an_intent(generation=3), CANCELED)).slot.refusals == 0
 
 
 def test_an_expired_order_is_no_refusal() -> None:

@@ -305,3 +305,19 @@ def test_the_door_opens_the_journal_of_the_state_directory_while_it_grows(tmp_pa
     assert api.open_history(settings).last_sequence > last
     assert history.last_sequence == last
     assert [history.frame(sequence) for sequence in range(last, 0, -1)] == before[::-1]
+
+
+def test_what_the_books_do_not_say_is_shown_as_blocks_before_the_frozen_slots() -> None:
+    books = GridBooks(an_opening(), 1_000)
+    books.apply(GridStateChanged(state=GridState.RUNNING, disposal=None, reason="started", by="engine"), 1_000)
+    books.apply(SlotFrozen(slot=2, reason="frozen by wish", by="test"), 1_000)
+    short = BlockView(what="entry of slot 3", reason="needs 130 USDT, the grid has 12 USDT free")
+    funds = funds_needed(books.spec, books.market, books.lattice)
+    seen = Seen(mark=D(151), mark_at_ms=2_000, money_block=short, foreign_orders=2, wait_reason="disconnected")
+    grid = BooksViewer(books, funds=funds).snapshot(books, seen)
+    assert grid.blocks == (
+        BlockView(what="decisions", reason="disconnected"),
+        short,
+        BlockView(what="slot 2", reason="frozen by wish"),
+    )
+    assert (grid.price, grid.price_at_ms, grid.foreign_orders) == (D(151), 2_000, 2)

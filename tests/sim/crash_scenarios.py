@@ -16,6 +16,8 @@ from tests.sim.swarm_draw import Deed, Draw
 
 D = Decimal
 _STEP_MS = 2_000
+_QUIET = (115,) * 20
+"""Forty seconds in which a slow or troubled start comes to its end."""
 
 
 def a_story(*prices: int, **changes: object) -> Draw:
@@ -68,7 +70,7 @@ SCENARIOS: dict[str, Draw] = {
         115, 109, 112, 118, 115, commands=_orders((3.0, Pause(grid=GRID)), (5.0, Resume(grid=GRID)))
     ),
     "a cancellation that loses the race": a_story(
-        115, 109, 115, latency_ms=900, commands=_orders((1.5, Pause(grid=GRID)))
+        *_QUIET, 109, 115, latency_ms=900, commands=_orders((39.5, Pause(grid=GRID)))
     ),
     "freeze and thaw": a_story(
         115, 109, 121, 109, commands=_orders((1.0, Freeze(grid=GRID, slot=1)), (5.0, Thaw(grid=GRID, slot=1)))
@@ -79,8 +81,13 @@ SCENARIOS: dict[str, Draw] = {
     "stopped, and sold": a_story(
         115, 109, 112, 111, 110, 112, commands=_orders((3.0, Stop(grid=GRID, disposal=Disposal.FLATTEN)))
     ),
-    "answers lost": a_story(115, 109, 121, faults=FaultPlan(seed=3, answer_lost_chance=D("0.5"), timeout_ms=900)),
-    "requests late": a_story(115, 109, 121, faults=FaultPlan(seed=3, request_late_chance=D("0.5"), timeout_ms=900)),
+    "answers lost": a_story(
+        *_QUIET,
+        109,
+        121,
+        faults=FaultPlan(seed=3, answer_lost_chance=D("0.5"), report_dropped_chance=D("0.5"), timeout_ms=900),
+    ),
+    "requests late": a_story(*_QUIET, 109, 121, faults=FaultPlan(seed=4, request_late_chance=D("0.5"), timeout_ms=900)),
     "reports that never come, behind a gap": a_story(
         115,
         109,

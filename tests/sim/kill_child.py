@@ -7,8 +7,7 @@ later than the disk has it, earlier than the engine is told. A line is one ``wri
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 from engine.runtime.facts_codec import Row
 from engine.runtime.journal_store import Store
@@ -19,13 +18,12 @@ BEGUN = "begun"
 
 def note_commits(notes: int) -> None:
     """Have every commit of every journal noted from now on."""
-    commit: Callable[[Store, Sequence[Row]], None] = Store.commit
+    commit = Store.commit
 
-    def commit_and_note(store: Store, rows: Sequence[Row]) -> None:
-        commit(store, rows)
-        note(f"{rows[-1][0]} {rows[-1][6]}")
+    def commit_and_note(self: Store, rows: Sequence[Row]) -> None:
+        commit(self, rows)
+        write_line(notes, f"{rows[-1][0]} {rows[-1][6]}")
 
-    note = partial(write_line, notes)
     Store.commit = commit_and_note  # type: ignore[method-assign]
 
 

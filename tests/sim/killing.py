@@ -4,16 +4,21 @@ The market is a file that ends, so that everything comes to rest in the end: thr
 restless price, two of them side by side on one account's market, half of the fills in parts.
 """
 
+import json
 import os
 import select
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from random import Random
 from shutil import copyfile, rmtree
+from signal import SIGKILL
 from time import perf_counter
+from typing import Any
 
 import apsw
 
@@ -23,6 +28,7 @@ from tests.program import RUN, START_MS, TOP, Place
 from tests.sim.kill_child import BEGUN
 
 QUOTE, BASE = 2_000_000, 3
+ROW_MS = 10_000
 LIFE_SECONDS_MAX = 120.0
 """A program that has noted nothing more for so long hangs."""
 _START_SECONDS_FIRST = 0.5
@@ -43,7 +49,7 @@ initial_purchase = "{purchase}"
 _GRIDS = (
     {"name": "one", "symbol": "BTC/USDT", "slots": 120, "size": 200, "window": 12, "purchase": "limit"},
     {"name": "two", "symbol": "BTC/USDT", "slots": 100, "size": 377, "window": 8, "purchase": "none"},
-    {"name": "three", "symbol": "ETH/USDT", "slots": 150, "size": 123, "window": 10, "purchase": "market"},
+    {"name": "three", "symbol": "BTC/USDT", "slots": 150, "size": 123, "window": 10, "purchase": "market"},
 )
 
 
@@ -55,7 +61,7 @@ class Moment(Enum):
     LOAD = "under load"
 
 
-_COMMITS = {Moment.RECOVERY: (1, 12), Moment.LOAD: (12, 150)}
+_COMMITS = {Moment.RECOVERY: (1, 12), Moment.LOAD: (12, 100)}
 
 
 @dataclass(slots=True)
@@ -122,37 +128,56 @@ class Arena:
         self.place = Place(folder, self._config(speed=0))
         self.place.data.write_text(trades(rows, self.dice))
         self.told = folder / "told.txt"
+        """What every life said on stderr."""
+        self.answer = folder / "answer.json"
         self._start_seconds = _START_SECONDS_FIRST
 
     def live_and_die(self, moment: Moment) -> None:
         """Start the program, kill it at a random moment, and look at what it left."""
-        self.place.configure(self._config(speed=self.dice.choice((0, 100))))
-        reader, writer = os.pipe()
-        with self.told.open("ab") as told, os.fdopen(reader, "rb", buffering=0):
-            process = self._start(writer, told.fileno())
-            os.close(writer)
-            try:
-                lines = self._wait(reader, moment)
-            finally:
-                process.kill()
-                code = process.wait()
-            lines += _rest_of(reader)
-        assert code == -9, f"it ended by itself with {code}:\n{self.told.read_text()[-2_000:]}"
+        self.place.configure(self._config(speed=self.dice.choice((0, 1_000))))
+        with self._program() as (process, notes):
+            lines = self._wait(notes, moment)
+            process.kill()
+            code = process.wait()
+            lines += _rest_of(notes)
+        assert code == -SIGKILL, f"it ended by itself with {code}:\n{self.told.read_text()[-2_000:]}"
         self.witness.kills[moment] += 1
         self.witness.note("".join(lines).splitlines())
         self.witness.read(self.place.state)
 
-    def _start(self, notes: int, told: int) -> "subprocess.Popen[bytes]":
-        options = ["--config", "my.toml", "--state-dir", str(self.place.state), *RUN]
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.sim.kill_child", str(notes), *options],
-            cwd=self.place.folder,
-            env={**os.environ, "HOME": str(self.place.folder), "PYTHONPATH": str(TOP)},
-            stdin=subprocess.DEVNULL,
-            stdout=told,
-            stderr=told,
-            pass_fds=(notes,),
-        )
+    def live_to_the_end(self) -> dict[str, Any]:
+        """Start the program once more and let the market end: the status at rest."""
+        self.place.configure(self._config(speed=0))
+        with self._program("--until-end") as (process, notes):
+            lines = _rest_of(notes)
+            code = process.wait(LIFE_SECONDS_MAX)
+        assert code == 0, f"it ended with {code}:\n{self.told.read_text()[-2_000:]}"
+        self.witness.note("".join(lines).splitlines())
+        self.witness.read(self.place.state)
+        status: dict[str, Any] = json.loads(self.answer.read_text())
+        return status
+
+    @contextmanager
+    def _program(self, *words: str) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+        """The program at work and its notes; killed if it lives still."""
+        reader, writer = os.pipe()
+        options = ["--config", "my.toml", "--state-dir", str(self.place.state), *RUN, *words]
+        with self.told.open("ab") as told, self.answer.open("wb") as answer, os.fdopen(reader, "rb", buffering=0):
+            with os.fdopen(writer, "wb", buffering=0):
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "tests.sim.kill_child", str(writer), *options],
+                    cwd=self.place.folder,
+                    env={**os.environ, "HOME": str(self.place.folder), "PYTHONPATH": str(TOP)},
+                    stdin=subprocess.DEVNULL,
+                    stdout=answer,
+                    stderr=told,
+                    pass_fds=(writer,),
+                )
+            try:
+                yield process, reader
+            finally:
+                process.kill()
+                process.wait()
 
     def _wait(self, notes: int, moment: Moment) -> list[str]:
         """Until the moment has come: the notes so far."""
@@ -194,12 +219,12 @@ def a_moment(dice: Random) -> Moment:
 
 
 def trades(rows: int, dice: Random) -> str:
-    """A restless walk around 10000, one trade a second."""
+    """A restless walk around 10000."""
     lines, price = ["ts_ms,price,amount"], 10_000.0
     for row in range(rows):
-        price += dice.gauss(0, 14) + (10_000 - price) * 0.02
+        price += dice.gauss(0, 60) + (10_000 - price) * 0.1
         price = min(max(price, 9_450), 10_550)
-        lines.append(f"{START_MS + 1_000 * row},{price:.2f},1")
+        lines.append(f"{START_MS + ROW_MS * row},{price:.2f},1")
     return "\n".join(lines) + "\n"
 
 
@@ -215,4 +240,3 @@ def _rest_of(notes: int) -> list[str]:
     while text := _read_some(notes):
         lines.append(text)
     return lines
-

@@ -207,6 +207,10 @@ class SimWorld:
             self.exchange.is_severed = True
             self.exchange.forget_client()
             journal.die(appends_kept=appends_kept)
+            if self.engine is not None:
+                # What ends with the process; left to the collector it would be complained of.
+                self.engine._executor.close()
+                self.engine._desk.close()
 
         schedule = replace(self._schedule, seed=mix(self._schedule.seed, self.lives))
         loop = SimLoop(self.clock, schedule, Watch(check=self.check_invariants, at_death=sever))

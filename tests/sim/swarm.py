@@ -17,10 +17,12 @@ from engine.exchange.matching import MatchingOptions
 from engine.exchange.simulated import SimulatedOptions
 from engine.model.errors import OrderNotFound, Rejected
 from engine.model.order import OrderRequest
+from engine.model.snapshot import EngineState
 from engine.runtime.engine import Engine
 from tests.builders import SYMBOL, a_market
 from tests.sim.engine_builders import a_timed_path
 from tests.sim.schedules import SimulationEnded, Strategy, mix
+from tests.sim.sim_journal import NO_SPACE
 from tests.sim.sim_truths import problems_of, problems_of_history
 from tests.sim.sim_world import SimWorld, give, is_ours, settle, until_over
 from tests.sim.swarm_draw import Deed, Draw, draw
@@ -106,6 +108,8 @@ def _live_through(world: SimWorld, drawn: Draw) -> list[str]:
                 tasks.start_soon(_at, world, deed.at_seconds, lambda deed=deed: _do(world, deed))
             await until_over(engine)
             tasks.cancel_scope.cancel()
+        if engine.state is EngineState.HALTED and NO_SPACE not in engine.state_reason:
+            found.append(f"halted while trading: {engine.state_reason}")
 
     async def come_to_rest(engine: Engine) -> None:
         world.exchange.stop_faults()

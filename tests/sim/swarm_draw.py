@@ -20,7 +20,6 @@ from tests.sim.sim_world import GRID, Death
 D = Decimal
 VIRTUAL_SECONDS = 360
 _TICK = D("0.01")
-_LOWER, _UPPER = D(100), D(200)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +36,7 @@ class Deed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
-    """Everything that a seed has drawn; ``faults`` beside zeros are on."""
+    """Everything that a seed has drawn."""
 
     seed: int
     spec: GridSpec

@@ -107,7 +107,7 @@ def test_a_failing_seed_is_shrunk_to_what_the_failure_needs(monkeypatch: pytest.
     smallest = shrink(seed)
     assert smallest.problems
     assert (smallest.drawn.deaths, smallest.drawn.commands, smallest.drawn.deeds) == ((), (), ())
-    assert smallest.drawn.schedule.strategy is Strategy.FIFO
+    assert smallest.drawn.faults.bans == smallest.drawn.faults.stalls == smallest.drawn.faults.disconnects == ()
     assert f"seed {seed}: " in str(smallest)
 
 

@@ -3,15 +3,21 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import pytest
 from textual.pilot import Pilot
 
+from engine import api
 from engine.model.errors import JournalFailed
 from engine.model.snapshot import EngineSnapshot, EngineState
+from engine.settings import load_settings
 from tests import scenes
 from tests.scenes import EVENTS
+from tests.sim.test_restart import live_on_disk
 from tests.tui.clients import SceneClient
 from tests.tui.past import LAST, SceneHistory
 from tests.tui.screens import screen_rows, show_all, toasts
@@ -228,6 +234,21 @@ async def test_without_a_journal_the_key_says_so_and_nothing_opens() -> None:
     async with app.run_test(size=MEDIUM) as pilot:
         await press(pilot, "left_square_bracket")
         assert toasts(app) == [("warning", "The journal has no records yet.")]
+
+
+async def test_a_real_journal_is_stepped_through_from_its_first_record(tmp_path: Path) -> None:
+    # In a thread: the run brings an event loop of its own.
+    await anyio.to_thread.run_sync(live_on_disk, tmp_path)
+    settings = load_settings(None, state_dir=tmp_path)
+    app = GridwrightApp(SceneClient(scenes.running()), open_history=partial(api.open_history, settings))
+    async with app.run_test(size=MEDIUM) as pilot:
+        await press(pilot, "left_square_bracket")
+        await press(pilot, "home")
+        rows = screen_rows(app)
+        assert rows[1].strip() == "00:00:00   main        opened 10 slots (11 levels) from 100 to 200 around 155"
+        assert rows[2].startswith(" main BTC/USDT ◌ starting  155.00  total 0.00")
+        await press(pilot, "end")
+        assert any("cycles 5" in row for row in screen_rows(app))
 
 
 async def test_a_place_that_is_none_keeps_the_question_open() -> None:
