@@ -296,18 +296,19 @@ class Engine:
                 problems.extend(error.problems)
                 continue
             coordinator = self._open_grid(opener, books)
+            # Decides nothing yet, but what the streams say is booked while the questions are asked.
+            parts.start_soon(coordinator.run)
             reconciler.add(ReconciledGrid(coordinator=coordinator, control=self._grids.controls[spec.name]))
-            await ask_about_live_orders(coordinator, self._executor, now_ms=self.clock.now_ms())
             self.roster.report_in(f"grid {spec.name}", f"{len(books.slots)} slots")
         if problems:
             raise SettingsInvalid(*problems)
+        await ask_about_live_orders(self.coordinators.values(), self._executor, now_ms=self.clock.now_ms())
         await reconciler.at_start()
         self.roster.report_in(_RECONCILIATION, str(reconciler.last))
         self._reconciler = reconciler
         await self.roster.wait_complete()
         for coordinator in self.coordinators.values():
             await coordinator.start()
-            parts.start_soon(coordinator.run)
         parts.start_soon(reconciler.run, self._reconcile_seconds)
 
     def _open_grid(self, opener: GridOpener, books: GridBooks) -> GridCoordinator:

@@ -33,7 +33,9 @@ from engine.runtime.mirror import JournalMirror, MemoryPhoto
 CONFIRM_SECONDS = 5.0
 """How long after a first finding the second look is taken."""
 PASSES_MAX = 6
-"""Looks in a row before what keeps changing is left for the next time."""
+"""Looks in a row that correct nothing before what keeps changing is left for the next time."""
+_LONGEST_CHAIN = 8
+"""Bounds the looks at what is corrected again and again, as multiples of ``PASSES_MAX``."""
 _CHANGES_NOTHING = frozenset((Resolution.KEEP, Resolution.QUERY))
 _FILLS_OVERLAP_MS = 60_000
 _FIRST_OVERLAP_MS = 900_000
@@ -128,24 +130,26 @@ class Reconciler:
         """Compare whenever it is wanted, and every ``period_seconds``; 0: only when it is wanted."""
         try:
             while True:
+                if self.last.has_doubts:
+                    self.wake()
+                    await anyio.sleep(CONFIRM_SECONDS)
                 with anyio.move_on_after(period_seconds or None):
                     await self._wanted.wait()
                 self._wanted = anyio.Event()
                 done, self._next_done = self._next_done, anyio.Event()
                 await self._until_sure(at_start=False)
                 done.set()
-                if self.last.has_doubts:
-                    self.wake()
-                    await anyio.sleep(CONFIRM_SECONDS)
         finally:
             self._next_done.set()
 
     async def _until_sure(self, *, at_start: bool) -> None:
-        total = Tally()
-        for number in range(PASSES_MAX):
-            if number:
+        total, passes, in_vain = Tally(), 0, 0
+        # Every correction may bring the next one to light: of a chain of lost orders, one is taken up at a time.
+        while in_vain < PASSES_MAX and passes < _LONGEST_CHAIN * PASSES_MAX:
+            if passes:
                 await anyio.sleep(CONFIRM_SECONDS)
             tally = await self._pass(at_start=at_start)
+            passes, in_vain = passes + 1, 0 if tally.corrected else in_vain + 1
             total = replace(
                 total.plus(tally), orders=tally.orders, has_doubts=tally.has_doubts, has_moved=tally.has_moved
             )
@@ -172,7 +176,7 @@ class Reconciler:
                 total = total.plus(await self._compare_market(symbol, grids))
         total = total.plus(await self._compare_holdings())
         await self._withdraw_settled_questions(seen, with_market=at_start)
-        if not total.has_doubts:
+        if not (total.has_doubts or total.has_moved or total.corrected):
             for symbol, evidence in seen.items():
                 self._since_ms[symbol] = max(self._since_ms[symbol], evidence.newest_fill_ms - _FILLS_OVERLAP_MS)
         return total

@@ -1,5 +1,6 @@
 """After a restart: orders that were live when the journal ended may have become anything since."""
 
+from collections.abc import Iterable
 from functools import partial
 
 import anyio
@@ -9,12 +10,20 @@ from engine.runtime.coordinator import GridCoordinator
 from engine.runtime.executor import NEVER_ARRIVED, OrderExecutor
 
 
-async def ask_about_live_orders(coordinator: GridCoordinator, executor: OrderExecutor, *, now_ms: int) -> None:
-    """Ask for every order that is not closed until it is known, and book what became of it.
+async def ask_about_live_orders(
+    coordinators: Iterable[GridCoordinator], executor: OrderExecutor, *, now_ms: int
+) -> None:
+    """Ask for every order that is not closed until it is known, and book what became of it; all grids at once.
 
     An order that the exchange once showed and now does not know is left as it is: it has vanished, which
     is for the reconciler to put to a person.
     """
+    async with anyio.create_task_group() as asking:
+        for coordinator in coordinators:
+            asking.start_soon(partial(_ask, coordinator, executor, now_ms=now_ms))
+
+
+async def _ask(coordinator: GridCoordinator, executor: OrderExecutor, *, now_ms: int) -> None:
     reports: list[OrderReport] = []
 
     async def ask(request: OrderRequest, *, was_seen: bool) -> None:

@@ -39,7 +39,13 @@ def test_a_running_engine_says_that_every_part_has_reported_in() -> None:
         snapshot = engine.snapshot()
         assert (snapshot.state, snapshot.connection) == (EngineState.RUNNING, Connection.CONNECTED)
         assert snapshot.state_reason == "every configured part has reported in"
-        assert [part.name for part in snapshot.parts] == ["journal", "exchange", "orders", "grid main", "reconciliation"]
+        assert [part.name for part in snapshot.parts] == [
+            "journal",
+            "exchange",
+            "orders",
+            "grid main",
+            "reconciliation",
+        ]
         assert all(part.has_reported for part in snapshot.parts)
         assert engine.snapshot().sequence == snapshot.sequence + 1
 

@@ -23,14 +23,14 @@ from typing import Any
 import apsw
 
 from engine.runtime.journal_file import JOURNAL_NAME
-from engine.runtime.journal_store import read_records
+from engine.runtime.journal_store import read_records_above
 from tests.program import RUN, START_MS, TOP, Place
 from tests.sim.kill_child import BEGUN
 
 QUOTE, BASE = 2_000_000, 3
 ROW_MS = 10_000
 LIFE_SECONDS_MAX = 120.0
-"""A program that has noted nothing more for so long hangs."""
+"""A program that has noted nothing more for so long hangs, or does not trade any more."""
 _START_SECONDS_FIRST = 0.5
 _JITTER_SECONDS_MAX = 0.004
 """Longer than one commit and what follows it, so that every moment between two commits is met."""
@@ -73,8 +73,6 @@ class Witness:
     seen: tuple[int, str] | None = None
     """The journal's head at the last death, noted or not."""
     kills: dict[Moment, int] = field(default_factory=lambda: dict.fromkeys(Moment, 0))
-    checked: int = 0
-    """Records read after the deaths."""
 
     def note(self, lines: list[str]) -> None:
         """Take in what a program noted."""
@@ -95,16 +93,15 @@ class Witness:
                 copyfile(folder / name, beside / name)
                 (beside / name).chmod(0o600)
         assert integrity_of(beside / JOURNAL_NAME) == "ok"
-        found = dict([self.seen] if self.seen else [])
-        for record in read_records(beside / JOURNAL_NAME, after=self.seen):
+        known = self.seen or (0, "")
+        found: dict[int, str] = {}
+        for record in read_records_above(beside / JOURNAL_NAME, max(known[0] - 1, 0)):
             found[record.sequence] = record.hash
-            self.seen = record.sequence, record.hash
-            self.checked += 1
-        before = min(found, default=0)
-        lost = {number: head for number, head in self.heads.items() if number >= before and found.get(number) != head}
+        assert known[0] == 0 or found.get(known[0]) == known[1], f"record {known[0]} was there, and is not there now"
+        lost = {number: head for number, head in self.heads.items() if number >= known[0] and found.get(number) != head}
         assert not lost, f"acknowledged, and not in the journal: {sorted(lost)}"
-        reached = self.seen[0] if self.seen else 0
-        assert reached >= max(self.heads, default=0), f"acknowledged {max(self.heads)}, the journal ends at {reached}"
+        if found:
+            self.seen = max(found.items())
         rmtree(beside)
 
 
@@ -140,10 +137,14 @@ class Arena:
             process.kill()
             code = process.wait()
             lines += _rest_of(notes)
-        assert code == -SIGKILL, f"it ended by itself with {code}:\n{self.told.read_text()[-2_000:]}"
+        assert code == -SIGKILL, f"it ended by itself with {code}"
         self.witness.kills[moment] += 1
         self.witness.note("".join(lines).splitlines())
         self.witness.read(self.place.state)
+
+    def last_words(self) -> str:
+        """The end of what was said on stderr."""
+        return self.told.read_text()[-2_000:] if self.told.exists() else ""
 
     def live_to_the_end(self) -> dict[str, Any]:
         """Start the program once more and let the market end: the status at rest."""
@@ -151,7 +152,7 @@ class Arena:
         with self._program("--until-end") as (process, notes):
             lines = _rest_of(notes)
             code = process.wait(LIFE_SECONDS_MAX)
-        assert code == 0, f"it ended with {code}:\n{self.told.read_text()[-2_000:]}"
+        assert code == 0, f"it ended with {code}"
         self.witness.note("".join(lines).splitlines())
         self.witness.read(self.place.state)
         status: dict[str, Any] = json.loads(self.answer.read_text())
@@ -231,7 +232,7 @@ def trades(rows: int, dice: Random) -> str:
 def _read_some(notes: int) -> str:
     """The next lines, whole; empty when their writer has ended."""
     ready = select.select([notes], [], [], LIFE_SECONDS_MAX)[0]
-    assert ready, f"nothing was noted for {LIFE_SECONDS_MAX} seconds"
+    assert ready, f"nothing was noted for {LIFE_SECONDS_MAX} seconds: it hangs, or its market has ended"
     return os.read(notes, 65_536).decode()
 
 

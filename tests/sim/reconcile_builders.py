@@ -3,7 +3,7 @@
 The price stands still unless a scene says otherwise, so that only what somebody does to the account happens.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -21,7 +21,7 @@ from engine.model.snapshot import QuestionView
 from engine.runtime.engine import Engine
 from engine.runtime.journal import MemoryJournal
 from tests.builders import SYMBOL, Number, a_spec, an_id
-from tests.sim.engine_builders import IDENTITY, Bench, a_path
+from tests.sim.engine_builders import IDENTITY, AuditedExchange, Bench, a_path
 
 D = Decimal
 PERIOD = 30.0
@@ -39,15 +39,16 @@ def a_bench(
     step_ms: int = 60_000,
     period: float = PERIOD,
     balances: Mapping[str, Decimal] | None = None,
-    bench_type: Callable[..., Bench] = Bench,
+    exchange_type: type[AuditedExchange] = AuditedExchange,
 ) -> Bench:
     """The default grid on a market that trades once a minute at these prices, an hour at 155 if none is given."""
-    bench = bench_type(
+    bench = Bench(
         a_path(*(prices or [155] * 60), step_ms=step_ms),
         grids=[a_spec(window=window)],
         options=SimulatedOptions(faults=faults or FaultPlan()),
         balances=balances or {"BTC": D(0), "USDT": D(100_000)},
         reconcile_seconds=period,
+        exchange_type=exchange_type,
     )
     bench.settings = replace(bench.settings, reconcile={**DEFAULT_POLICY, **(policy or {})})
     return bench
@@ -138,7 +139,7 @@ async def resolve(engine: Engine, name: str, way: Resolution) -> str:
 
 
 def lose_records(bench: Bench, count: int) -> list[Record]:
-    """Take the newest records out of the journal, as an older copy of it would be; what was lost."""
+    """Open the journal again without its newest records, as an older copy of it would be; what was lost."""
     records = bench.records()
     kept, lost = records[: len(records) - count], records[len(records) - count :]
     journal = MemoryJournal(IDENTITY)

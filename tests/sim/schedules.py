@@ -308,6 +308,9 @@ class SimLoop(_VirtualLoop):
             self.at_death()
         for task in sorted(asyncio.all_tasks(self), key=_number_of):
             _close(task)
+        # Also of tasks that are done: a state refers to the task that it is kept for, so neither would be freed.
+        for task in [task for task in _task_states if task.get_loop() is self]:
+            del _task_states[task]
 
     def _jump(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         if timeout is None or timeout >= _NEVER_SECONDS:
@@ -347,8 +350,6 @@ def _close(task: asyncio.Task[Any]) -> None:
         inner = getattr(inspect.getcoroutinelocals(coroutine).get("self"), "_coro", None)
         if inspect.iscoroutine(inner):
             inner.close()
-    # The states refer to the tasks that they are kept for, so neither would ever be freed.
-    _task_states.pop(task, None)
     for _ in range(_CLOSES_MAX):
         try:
             coroutine.close()

@@ -10,7 +10,7 @@ from tests.sim.schedules import mix
 from tests.sim.sim_world import SwornExchange
 
 Record = Callable[[str, object], None]
-STRIDE = 16
+STRIDE = 24
 POINTS_MIN = 20_000
 
 

@@ -5,19 +5,29 @@ A run that finds something says its seed and where everything is kept. ``pytest 
 
 import shutil
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from random import Random
 from tempfile import mkdtemp
 from time import perf_counter
 
+import anyio
 import pytest
 
+from engine.exchange.matching import MatchingOptions
+from engine.exchange.simulated import SimulatedOptions
 from engine.exchange.simulated_books import BOOKS_NAME
+from engine.model.events import DiscrepancyFound
+from engine.runtime.engine import Engine
+from tests.builders import a_spec
+from tests.sim.engine_builders import Bench, a_timed_path, assert_balanced, assert_settled, until_quiet
 from tests.sim.kill_truths import folded_from, kept_in, problems_of
 from tests.sim.killing import BASE, QUOTE, Arena, Moment, integrity_of
 
+D = Decimal
 KILLS_OF_THE_HUNT = 200
+PROBLEMS_SHOWN = 20
 
 
 def kill_and_compare(arena: Arena, kills: int) -> str:
@@ -29,7 +39,8 @@ def kill_and_compare(arena: Arena, kills: int) -> str:
     witness, state = arena.witness, arena.place.state
     assert integrity_of(state / BOOKS_NAME) == "ok"
     folded, kept = folded_from(state), kept_in(state)
-    assert problems_of(folded, kept, quote=QUOTE, base=BASE) == []
+    problems = problems_of(folded, kept, quote=QUOTE, base=BASE)
+    assert not problems, "\n".join(problems[:PROBLEMS_SHOWN])
     assert witness.heads.items() <= folded.hashes.items()
     assert status["engine"]["connection"] == "ended"
     for grid in status["grids"]:
@@ -53,10 +64,12 @@ def moments(dice: Random) -> Iterator[Moment]:
 def kill_and_keep_what_failed(seed: int, *, kills: int, rows: int) -> None:
     """The folder of a run is gone afterwards, unless the run found something."""
     folder = Path(mkdtemp(prefix="gridwright-kill-"))
+    arena = Arena(folder, seed, rows=rows)
     try:
-        told = kill_and_compare(Arena(folder, seed, rows=rows), kills)
+        told = kill_and_compare(arena, kills)
     except BaseException as error:
-        error.add_note(f"seed {seed}, {kills} kills on {rows} rows; everything is kept in {folder}")
+        error.add_note(f"seed {seed}, {arena.witness.kills} of {kills} kills; everything is kept in {folder}")
+        error.add_note(f"the last words of the program:\n{arena.last_words()}")
         raise
     print(f"\nseed {seed}: {told}")
     shutil.rmtree(folder)
@@ -64,10 +77,37 @@ def kill_and_keep_what_failed(seed: int, *, kills: int, rows: int) -> None:
 
 def test_a_program_killed_8_times_loses_nothing_acknowledged_and_ends_with_the_exchange_s_books() -> None:
     """I7."""
-    kill_and_keep_what_failed(6, kills=8, rows=50)
+    kill_and_keep_what_failed(6, kills=8, rows=80)
 
 
 @pytest.mark.hunt
 def test_a_program_killed_200_times_loses_nothing_acknowledged_and_ends_with_the_exchange_s_books() -> None:
     """I7."""
     kill_and_keep_what_failed(200, kills=KILLS_OF_THE_HUNT, rows=2_400)
+
+
+# What it found
+
+
+def test_a_start_during_which_an_order_goes_on_being_filled_compares_again_until_it_may_trade() -> None:
+    """Nothing is found twice alike until the looks of the start are used up: the grid must not wait for ever."""
+    nibbling = [(4_000 * step, D("154.37")) for step in range(9, 30)]
+    bench = Bench(
+        a_timed_path((0, 155), *nibbling, (600_000, 160)),
+        grids=(a_spec(slots=160, window=100),),
+        options=SimulatedOptions(matching=MatchingOptions(partial_fill_chance=D(1))),
+    )
+
+    async def two_lives() -> Engine:
+        async with bench.engine():
+            await anyio.sleep(1)  # fewer than all of its orders have been sent
+        async with bench.engine() as second:
+            assert bench.clock.seconds > 60
+            await until_quiet(second)
+            assert second.coordinators["main"].wait_reason is None
+            assert_settled(second)
+            assert_balanced(bench, second)
+        return second
+
+    bench.run_scene(two_lives)
+    assert bench.facts(DiscrepancyFound) == []

@@ -1,7 +1,9 @@
 """The seeded loop finds what order can break, tells the same story for the same seed, and ends what hangs."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -379,3 +381,16 @@ def test_a_real_thread_is_refused() -> None:
 
 def _loop_of_this() -> asyncio.AbstractEventLoop:
     return asyncio.get_running_loop()
+
+
+@pytest.mark.parametrize("at_step", [5, 20, 35, 50, 60, 65])
+def test_of_a_life_that_was_killed_nothing_stays_in_memory(at_step: int) -> None:
+    loop = SimLoop(VirtualClock(start_ms=0))
+    loop.kill(at_step)
+    with pytest.raises(SimCrash):
+        run_simulated(loop, some_traffic)
+    assert loop.queue.steps == at_step
+    gone = weakref.ref(loop)
+    del loop
+    gc.collect()
+    assert gone() is None
