@@ -77,6 +77,8 @@ class GridBooks:
         self.kept: list[Discrepancy] = []
         """What a person said to leave as it is; it is not asked again."""
         self.discrepancies = 0
+        self._found: DiscrepancyFound | None = None
+        """The newest finding; what is resolved without a question is resolved before the next."""
         self.last_fill_ms = opened_ms
         """Time of the newest execution booked, by the exchange's clock; of the opening before the first."""
         self.beside: Decimal | None = None
@@ -119,12 +121,11 @@ class GridBooks:
                     self.state_unheld = fact.state
             case DiscrepancyFound():
                 self.discrepancies += 1
+                self._found = fact
                 if fact.asks:
                     self.questions[fact.name] = Question(found=fact, asked_ms=at_ms)
             case DiscrepancyResolved():
-                question = self.questions.pop(fact.name, None)
-                if question is not None and fact.resolution is Resolution.KEEP:
-                    self.kept.append(question.found.discrepancy)
+                self._resolve(fact)
             case LotCorrected():
                 self._correct(fact)
             case HoldingNoted():
@@ -200,6 +201,22 @@ class GridBooks:
         self.filled_of_closed[client_order_id] = filled
         if len(self.filled_of_closed) > _CLOSED_REMEMBERED_PER_SLOT * len(self.slots):
             self.filled_of_closed.popitem(last=False)
+
+    def _resolve(self, fact: DiscrepancyResolved) -> None:
+        question = self.questions.pop(fact.name, None)
+        found = self._found if question is None else question.found
+        if found is None or found.name != fact.name:
+            return
+        if question is not None and fact.resolution is Resolution.KEEP:
+            self.kept.append(found.discrepancy)
+        if fact.resolution is Resolution.CANCEL and found.discrepancy.slot is not None:
+            self._pass_id(found.discrepancy.slot, found.discrepancy.client_order_id)
+
+    def _pass_id(self, index: int, client_order_id: str) -> None:
+        """Never use the id of an order whose record was lost, now that the order is not taken up."""
+        key = key_from_client_order_id(client_order_id)
+        if key is not None and key.generation >= self.slots[index].generation:
+            self._replace(index, generation=key.generation + 1)
 
     def _adopt(self, fact: LotAdopted) -> None:
         self._replace(fact.slot, state=Holding(lot=fact.lot), is_initial=False)

@@ -134,6 +134,11 @@ class Volatility:
         mean = fsum(self.returns) / self.candles
         return sqrt(fsum((gain - mean) ** 2 for gain in self.returns) / (self.candles - 1))
 
+    @property
+    def largest(self) -> float:
+        """The largest return of the window, whichever way; a steady march has no deviation, but this."""
+        return max(map(abs, self.returns), default=0.0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnPast:
@@ -151,13 +156,20 @@ class OwnPast:
         return self if new is None else replace(self, values=(*self.values, new)[-self.length :])
 
     @property
-    def multiple(self) -> float | None:
-        """The newest value over the median, at most ``MULTIPLE_MAX``; None below ``least`` values."""
+    def median(self) -> float | None:
+        """None below ``least`` values."""
         if len(self.values) < self.least:
             return None
         ordered = sorted(self.values)
         half = len(ordered) // 2
-        median = ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+        return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+    @property
+    def multiple(self) -> float | None:
+        """The newest value over the median, at most ``MULTIPLE_MAX``; None below ``least`` values."""
+        median = self.median
+        if median is None:
+            return None
         if median > 0:
             return min(self.values[-1] / median, MULTIPLE_MAX)
         return MULTIPLE_MAX if self.values[-1] > 0 else 1.0

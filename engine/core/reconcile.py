@@ -37,6 +37,8 @@ class GridEvidence:
     journal_slots: Sequence[Slot]
     filled_of_closed: Mapping[str, Decimal]
     expects_lost_records: bool
+    strays_asked_about: Collection[str] = ()
+    """Orders outside of the books that a person is asked about: what they are is not judged anew."""
     known_grids: Collection[int] = ()
     """Numbers of all grids in the journal."""
 
@@ -95,13 +97,44 @@ def automatic_resolution(found: Discrepancy, policy: Policy) -> Resolution | Non
     return next((choice.resolution for choice in found.choices if choice.resolution is way), None)
 
 
+def was_looked_for(
+    found: Discrepancy, account: AccountEvidence, *, is_live: bool, with_holding: bool, with_market: bool
+) -> bool:
+    """Whether a comparison that has not found it again shows that it is gone. ``is_live``: its order is in a slot."""
+    name = found.client_order_id
+    match found.kind:
+        case DiscrepancyKind.SECOND_INSTANCE:
+            return False  # it may be back any moment: a person says that it is over
+        case DiscrepancyKind.LATTICE_MISMATCH:
+            return with_market
+        case DiscrepancyKind.HOLDING_SHORT | DiscrepancyKind.HOLDING_OVER:
+            return with_holding
+        case DiscrepancyKind.FOREIGN_ORDER:
+            return True
+        case DiscrepancyKind.ORPHAN_ORDER | DiscrepancyKind.DUPLICATE_ORDER:
+            return name in account.asked
+        case (
+            DiscrepancyKind.OFFLINE_FILL
+            | DiscrepancyKind.PARTIAL_CANCEL
+            | DiscrepancyKind.ORDER_CLOSED
+            | DiscrepancyKind.VANISHED_ORDER
+            | DiscrepancyKind.ORDER_MISMATCH
+            | DiscrepancyKind.UNKNOWN_OUTCOME
+        ):
+            return not is_live or name in account.open_orders or name in account.asked
+
+
 def is_same(one: Discrepancy, other: Discrepancy) -> bool:
     """Whether two findings are about the same thing, whatever its figures are; of another engine, about that engine."""
-    if (one.kind, one.slot) != (other.kind, other.slot):
-        return False
-    if one.kind is DiscrepancyKind.SECOND_INSTANCE:
-        return _instance_of(one) == _instance_of(other)
-    return one.client_order_id == other.client_order_id
+    return (one.kind, one.slot, subject_of(one)) == (other.kind, other.slot, subject_of(other))
+
+
+def subject_of(found: Discrepancy) -> str:
+    """What a finding is about: an order, or another engine whichever its orders are; empty for a holding or rules."""
+    key = key_from_client_order_id(found.client_order_id)
+    if key is not None and found.kind is DiscrepancyKind.SECOND_INSTANCE:
+        return key.instance
+    return found.client_order_id
 
 
 def is_kept(found: Discrepancy, kept: Iterable[Discrepancy]) -> bool:
@@ -203,18 +236,14 @@ def _lost_order(grid: GridEvidence, key: OrderKey, report: OrderReport) -> Discr
     was_closed = report.client_order_id in grid.filled_of_closed
     if is_closed and (was_closed or not is_ahead):
         return None
-    if is_ahead and not grid.expects_lost_records:
+    is_expected = grid.expects_lost_records or report.client_order_id in grid.strays_asked_about
+    if is_ahead and not is_expected:
         return about_order(DiscrepancyKind.SECOND_INSTANCE, None, journalled=None, order=None, report=report)
     if slot is not None and order_of(slot) is not None:
         return about_order(DiscrepancyKind.DUPLICATE_ORDER, slot, journalled=None, order=order_of(slot), report=report)
     return about_order(
         DiscrepancyKind.ORPHAN_ORDER, slot, journalled=None, order=None, report=report, can_adopt=is_ahead
     )
-
-
-def _instance_of(found: Discrepancy) -> str | None:
-    key = key_from_client_order_id(found.client_order_id)
-    return None if key is None else key.instance
 
 
 def _rules(market: Market) -> tuple[Decimal, ...]:

@@ -28,7 +28,7 @@ from engine.model.regime import (
 )
 
 _STILL = 0.1
-"""Volatility below this multiple of its own median: the market has gone to sleep, whatever it did before."""
+"""No return above this multiple of usual volatility: the market has gone to sleep, whatever it did before."""
 _STRICTNESS = (EntryRule.ALL, EntryRule.ALTERNATE, EntryRule.NONE)
 _WITNESSES = (IndicatorName.ADX, IndicatorName.CHOPPINESS, IndicatorName.SLOPE)
 
@@ -237,9 +237,10 @@ def _verdict(settings: RegimeSettings, state: RegimeState) -> _Verdict:
     wild = [name for name in (IndicatorName.VOLATILITY, IndicatorName.TRUE_RANGE) if name in state.met]
     if wild:
         return _Verdict(RegimeName.VOLATILE, tuple(_told(settings, state, name) for name in wild))
-    volatility = state.figures.get(IndicatorName.VOLATILITY)
-    if volatility is not None and volatility < _STILL:
-        return _Verdict(RegimeName.RANGING, (f"hardly anything moves: volatility {volatility:.4g} of its median",))
+    largest, usual = state.indicators.volatility.largest, state.indicators.volatility_past.median or 0.0
+    if largest < _STILL * usual:
+        least = f"{largest:.2g} at most in {settings.volatility_candles} candles"
+        return _Verdict(RegimeName.RANGING, (f"hardly anything moves: {least}, usual is {usual:.2g}",))
     efficiency = _told(settings, state, IndicatorName.EFFICIENCY)
     if IndicatorName.EFFICIENCY not in state.met:
         return _Verdict(RegimeName.RANGING, (efficiency,))

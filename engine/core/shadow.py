@@ -12,6 +12,7 @@ slot that is entered in earnest later ends its virtual lot at that price: from t
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import chain
 from types import MappingProxyType
 
 from engine.model.actions import QuietBand
@@ -102,11 +103,18 @@ def enter_in_earnest(ledger: ShadowLedger, slot: int, price: Decimal) -> ShadowL
     return replace(ledger, held=_without(ledger.held, gone), settled=ledger.settled + avoided)
 
 
-def quiet_band(ledger: ShadowLedger, price: Decimal) -> QuietBand:
-    """The open interval around a price in which ``tick`` changes nothing."""
-    edges = [entry.price for entry in ledger.waiting.values()] + [lot.exit_price for lot in ledger.held.values()]
-    low = max((edge for edge in edges if edge <= price), default=ZERO)
-    return QuietBand(low, min((edge for edge in edges if edge >= price), default=_INFINITY))
+def quiet_band(ledger: ShadowLedger) -> QuietBand:
+    """The open interval of prices in which ``tick`` changes nothing; empty where low is not below high."""
+    low, high = ZERO, _INFINITY
+    waiting = ((entry.side, entry.price) for entry in ledger.waiting.values())
+    leaving = ((_opposite(lot.side), lot.exit_price) for lot in ledger.held.values())
+    for side, limit in chain(waiting, leaving):
+        match side:
+            case Side.BUY:
+                low = max(low, limit)
+            case Side.SELL:
+                high = min(high, limit)
+    return QuietBand(low, high)
 
 
 def shadow_view(ledger: ShadowLedger, mark: Decimal) -> ShadowView:

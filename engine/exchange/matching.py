@@ -31,7 +31,7 @@ from engine.exchange.port import Balance
 from engine.exchange.settlement import settle_fill
 from engine.exchange.terms import funds_for, price_of_taker, takes
 from engine.model.actions import QuietBand
-from engine.model.errors import OrderNotFound, PostOnlyRejected, Rejected
+from engine.model.errors import DuplicateOrder, OrderNotFound, PostOnlyRejected, Rejected
 from engine.model.market import Market
 from engine.model.money import ZERO, text_from_decimal
 from engine.model.order import Fill, OrderReport, OrderRequest, OrderStatus, OwnFill, Side
@@ -101,7 +101,8 @@ class MatchingEngine:
 
         Raises:
             PostOnlyRejected: it is post-only and would take.
-            Rejected: a filter, the funds, the id or the number of open orders forbids it.
+            Rejected: a filter, the funds or the number of open orders forbids it.
+            DuplicateOrder: the id was used before.
         """
         book = self._book(request.symbol)
         self._check_request(request, book)
@@ -281,7 +282,7 @@ class MatchingEngine:
 
     def _check_request(self, request: OrderRequest, book: OrderBook) -> None:
         if request.client_order_id in self._used_ids:
-            raise Rejected(f"duplicate client order id {request.client_order_id}")
+            raise DuplicateOrder(f"duplicate client order id {request.client_order_id}")
         problem = book.market.problem_with(request.price, request.amount)
         if problem is not None:
             raise Rejected(problem)

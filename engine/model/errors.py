@@ -44,6 +44,10 @@ class OutcomeUnknown(GridwrightError):
     """Ask the exchange by client order id; never resend: the request may have been executed."""
 
 
+class DuplicateOrder(OutcomeUnknown):
+    """Ask the exchange: it has an order of this very id, so what was asked for has been placed before."""
+
+
 class JournalFailed(GridwrightError):
     """Halt: the journal cannot be read or written; nothing that moves money may go on."""
 

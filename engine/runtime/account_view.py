@@ -34,11 +34,12 @@ async def look_at_orders(
     *,
     symbol: str,
     own: Iterable[Order],
+    strays: Iterable[str],
     since_ms: int,
     is_known: Callable[[str], bool],
 ) -> AccountEvidence:
-    """The open orders of a market, and single answers about the ``own`` orders that are not among them and about
-    orders that were executed since ``since_ms`` and are not ``is_known``."""
+    """The open orders of a market, and single answers about the ``own`` orders and the ``strays`` that are not among
+    them, and about orders that were executed since ``since_ms`` and are not ``is_known``."""
     open_orders = {
         report.client_order_id: report for report in await answered(lambda: exchange.fetch_open_orders(symbol))
     }
@@ -48,6 +49,7 @@ async def look_at_orders(
         for order in own
         if order.client_order_id not in open_orders
     }
+    horizon_ms |= dict.fromkeys((name for name in strays if name not in open_orders), 0)
     for fill in fills:
         name = fill.client_order_id
         if name not in open_orders and key_from_client_order_id(name) is not None and not is_known(name):

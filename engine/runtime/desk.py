@@ -74,15 +74,13 @@ class CommandDesk:
 
     async def serve(self, do: Callable[[Command, str], Awaitable[CommandDone]]) -> None:
         """Do what is posted until cancelled, each through ``do``."""
-        async for command, done, by in self._posted:
-            is_awaited = done.set_running_or_notify_cancel()
-            try:
-                result = await do(command, by)
-                if is_awaited:
-                    done.set_result(result)
-            except GridwrightError as error:
-                if is_awaited:
-                    done.set_exception(error)
+        async with anyio.create_task_group() as comparisons:
+            async for command, done, by in self._posted:
+                if isinstance(command, Reconcile):
+                    # It may wait for the exchange as long as that is away: nobody stands behind it.
+                    comparisons.start_soon(_serve_one, do, command, done, by)
+                else:
+                    await _serve_one(do, command, done, by)
 
     def close(self) -> None:
         """Take no more commands."""
@@ -104,3 +102,16 @@ class CommandDesk:
             names = ", ".join(self._grids) or "none yet"
             raise CommandRefused(f"expected the name of a grid ({names}), found {name!r}")
         return grid
+
+
+async def _serve_one(
+    do: Callable[[Command, str], Awaitable[CommandDone]], command: Command, done: "Future[CommandDone]", by: str
+) -> None:
+    is_awaited = done.set_running_or_notify_cancel()
+    try:
+        result = await do(command, by)
+        if is_awaited:
+            done.set_result(result)
+    except GridwrightError as error:
+        if is_awaited:
+            done.set_exception(error)

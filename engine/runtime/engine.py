@@ -42,9 +42,10 @@ from engine.runtime.journal_gate import JournalGate
 from engine.runtime.mirror import JournalMirror
 from engine.runtime.opening import GridOpener
 from engine.runtime.rate_budget import RateBudget
-from engine.runtime.reconciler import ReconciledGrid, Reconciler, Tally
-from engine.runtime.recovery import ask_about_live_orders
+from engine.runtime.reconciler import ReconciledGrid, Reconciler
+from engine.runtime.recovery import ask_about_unseen_orders
 from engine.runtime.story import Story
+from engine.runtime.tally import Tally
 from engine.runtime.views import GridViewer
 from engine.settings import Settings
 from engine.status import time_text
@@ -136,7 +137,7 @@ class Engine:
         try:
             with anyio.CancelScope(shield=True):
                 done = await self._desk.do(command, by)
-        except CommandRefused:
+        except (CommandRefused, EngineStopped):
             raise
         except Exception as error:  # whatever breaks in a command broke in the engine
             self._halt(error)
@@ -279,6 +280,7 @@ class Engine:
             policy=self.settings.reconcile,
             caught_up=self._caught_up,
         )
+        self._reconciler = reconciler
         self.roster.report_in(_JOURNAL, f"{self._journal.head[0]} records")
         await parts.start(self.exchange.run, self)
         self.roster.report_in(_EXCHANGE, self.exchange.name)
@@ -302,10 +304,9 @@ class Engine:
             self.roster.report_in(f"grid {spec.name}", f"{len(books.slots)} slots")
         if problems:
             raise SettingsInvalid(*problems)
-        await ask_about_live_orders(self.coordinators.values(), self._executor, now_ms=self.clock.now_ms())
+        await ask_about_unseen_orders(self.coordinators.values(), self._executor, now_ms=self.clock.now_ms())
         await reconciler.at_start()
         self.roster.report_in(_RECONCILIATION, str(reconciler.last))
-        self._reconciler = reconciler
         await self.roster.wait_complete()
         for coordinator in self.coordinators.values():
             await coordinator.start()
@@ -380,7 +381,10 @@ class Engine:
         """Compare on demand: what came of it. Raises ``CommandRefused`` before there is anything to compare."""
         if self._reconciler is None:
             raise CommandRefused("the engine has not started yet")
-        return str(await self._reconciler.now())
+        tally = await self._reconciler.now()
+        if tally is None:
+            raise EngineStopped("the engine has ended before books and exchange were compared")
+        return str(tally)
 
     def _halt(self, cause: BaseException) -> None:
         self.state = EngineState.HALTED

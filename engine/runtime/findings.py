@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from engine.core.books import Question
-from engine.core.reconcile import is_same
+from engine.core.reconcile import is_same, subject_of
 from engine.model.reconcile import Discrepancy, DiscrepancyKind, Resolution
 
 _Key = tuple[str, DiscrepancyKind, int | None, str]
@@ -61,10 +61,12 @@ class Findings:
 
 
 def _key(grid: str, found: Discrepancy) -> _Key:
-    return grid, found.kind, found.slot, found.client_order_id
+    return grid, found.kind, found.slot, subject_of(found)
 
 
 def _fingerprint(found: Discrepancy) -> object:
+    if found.kind is DiscrepancyKind.SECOND_INSTANCE:
+        return found.kind  # which of its orders is seen does not matter
     report = found.report
     told = None if report is None else (report.status, report.filled)
     return told, found.quantity, found.market

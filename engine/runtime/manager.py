@@ -13,6 +13,7 @@ from engine.core.books import GridBooks
 from engine.core.ladder import GridView
 from engine.core.lattice import Funds, funds_needed
 from engine.model.actions import Action, CancelOrder, PlaceOrder, SetAside
+from engine.model.errors import InvariantBroken
 from engine.model.events import CancelRequested, DecisionNarrowed, Fact, LotSetAside, OrderIntended
 from engine.model.ids import OrderKey, client_order_id_from_key
 from engine.model.money import ZERO, text_from_decimal
@@ -62,12 +63,14 @@ class SlotManager:
     def reserve(
         self, actions: Iterable[Action], *, price_seen: Decimal, at_ms: int, unsettled: Collection[int] = ()
     ) -> tuple[SlotHold, Reservation]:
-        """Reserve actions at once; the caller holds the manager lock.
+        """Reserve actions at once; refused without the manager lock.
 
         A slot that is between its reading and its durable transition is left out: the
         decision that follows the transition sees it as it then is. ``unsettled`` are the
         journal's sequences that the books do not have yet.
         """
+        if not self.locks.manager.is_held:
+            raise InvariantBroken("a decision was to be reserved without the manager lock")
         wanted = tuple(actions)
         hold, free = self.locks.hold_free_slots(action.slot for action in wanted)
         possible = [action for action in wanted if action.slot in free]

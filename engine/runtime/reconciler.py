@@ -5,7 +5,8 @@ state of a grid. Evidence is fenced: whatever was touched since it was gathered 
 next pass. What is found twice alike, ``CONFIRM_SECONDS`` apart, is resolved by the policy.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -13,8 +14,10 @@ from decimal import Decimal
 import anyio
 
 from engine.core import reconcile
+from engine.core.books import GridBooks
+from engine.core.ledger import Ledger
 from engine.core.reconcile import AccountEvidence, GridEvidence
-from engine.exchange.port import Exchange
+from engine.exchange.port import Balance, Exchange
 from engine.model.errors import CommandRefused
 from engine.model.events import HoldingNoted, MarketAdopted
 from engine.model.grid import GridState
@@ -29,6 +32,7 @@ from engine.runtime.findings import Findings
 from engine.runtime.grid_control import GridControl
 from engine.runtime.journal import Journal
 from engine.runtime.mirror import JournalMirror, MemoryPhoto
+from engine.runtime.tally import Tally
 
 CONFIRM_SECONDS = 5.0
 """How long after a first finding the second look is taken."""
@@ -36,36 +40,11 @@ PASSES_MAX = 6
 """Looks in a row that correct nothing before what keeps changing is left for the next time."""
 _LONGEST_CHAIN = 8
 """Bounds the looks at what is corrected again and again, as multiples of ``PASSES_MAX``."""
+_STRAYS = frozenset((DiscrepancyKind.ORPHAN_ORDER, DiscrepancyKind.DUPLICATE_ORDER))
 _CHANGES_NOTHING = frozenset((Resolution.KEEP, Resolution.QUERY))
 _FILLS_OVERLAP_MS = 60_000
 _FIRST_OVERLAP_MS = 900_000
 """How much further back than its opening a grid's first executions are looked for: clocks differ."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """What one pass did. ``has_doubts`` while something was found once only; ``has_moved`` when the books
-    changed while they were compared, so that another look is worth it."""
-
-    orders: int = 0
-    corrected: int = 0
-    asked: int = 0
-    has_doubts: bool = False
-    has_moved: bool = False
-
-    def plus(self, other: "Tally") -> "Tally":
-        return Tally(
-            orders=self.orders + other.orders,
-            corrected=self.corrected + other.corrected,
-            asked=self.asked + other.asked,
-            has_doubts=self.has_doubts or other.has_doubts,
-            has_moved=self.has_moved or other.has_moved,
-        )
-
-    def __str__(self) -> str:
-        if not self.corrected and not self.asked:
-            return f"{self.orders} orders compared, nothing to correct"
-        return f"{self.orders} orders compared, {self.corrected} corrected, {self.asked} put to you as questions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +57,15 @@ class ReconciledGrid:
     @property
     def name(self) -> str:
         return self.coordinator.books.spec.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Holdings:
+    """What the account has, and the ledgers of the grids by base as they were when it was asked."""
+
+    grids: Mapping[str, Sequence[ReconciledGrid]]
+    ledgers: Mapping[str, Sequence[Ledger]]
+    balances: Mapping[str, Balance]
 
 
 class Reconciler:
@@ -105,6 +93,7 @@ class Reconciler:
         self._beside_before: dict[str, Decimal] = {}
         self._wanted = anyio.Event()
         self._next_done = anyio.Event()
+        self._has_ended = False
         self.last = Tally()
 
     def add(self, grid: ReconciledGrid) -> None:
@@ -115,12 +104,12 @@ class Reconciler:
         """Compare as soon as possible."""
         self._wanted.set()
 
-    async def now(self) -> Tally:
-        """Compare as soon as possible, and say what came of it."""
+    async def now(self) -> Tally | None:
+        """Compare as soon as possible, and say what came of it; None: it has ended before that."""
         done = self._next_done
         self.wake()
         await done.wait()
-        return self.last
+        return None if self._has_ended else self.last
 
     async def at_start(self) -> None:
         """Compare before anything trades; records that the journal has lost are taken from the exchange."""
@@ -128,6 +117,7 @@ class Reconciler:
 
     async def run(self, period_seconds: float) -> None:
         """Compare whenever it is wanted, and every ``period_seconds``; 0: only when it is wanted."""
+        done = self._next_done
         try:
             while True:
                 if self.last.has_doubts:
@@ -140,6 +130,8 @@ class Reconciler:
                 await self._until_sure(at_start=False)
                 done.set()
         finally:
+            self._has_ended = True
+            done.set()
             self._next_done.set()
 
     async def _until_sure(self, *, at_start: bool) -> None:
@@ -156,7 +148,8 @@ class Reconciler:
             if not tally.has_doubts and not tally.has_moved and not tally.corrected:
                 break
         self.last = total
-        if not total.has_doubts:
+        # Whoever wants another look has seen something, such as the end of a gap, that this one may have begun before.
+        if not total.has_doubts and not self._wanted.is_set():
             self._caught_up(total)
 
     async def _pass(self, *, at_start: bool) -> Tally:
@@ -164,6 +157,8 @@ class Reconciler:
         self._findings.begin_pass()
         total = Tally()
         seen: dict[str, AccountEvidence] = {}
+        # Before the orders: what was executed until then is either booked by the end of the pass or found there.
+        holdings = await self._look_at_holdings()
         for symbol, grids in self._grids.items():
             head = self._journal.head[0]
             photos = {grid.name: MemoryPhoto(grid.coordinator.bookkeeper, head) for grid in grids}
@@ -174,8 +169,9 @@ class Reconciler:
                 total = total.plus(await self._compare_orders(grid, photos[grid.name], evidence, at_start=at_start))
             if at_start:
                 total = total.plus(await self._compare_market(symbol, grids))
-        total = total.plus(await self._compare_holdings())
-        await self._withdraw_settled_questions(seen, with_market=at_start)
+        compared, tally = await self._compare_holdings(holdings)
+        total = total.plus(tally)
+        await self._withdraw_settled_questions(seen, compared, with_market=at_start)
         if not (total.has_doubts or total.has_moved or total.corrected):
             for symbol, evidence in seen.items():
                 self._since_ms[symbol] = max(self._since_ms[symbol], evidence.newest_fill_ms - _FILLS_OVERLAP_MS)
@@ -190,6 +186,7 @@ class Reconciler:
             self._clock,
             symbol=symbol,
             own=own,
+            strays=[name for each in books for name in _strays_asked_about(each)],
             since_ms=since_ms,
             is_known=lambda name: any(each.has_passed(name) for each in books),
         )
@@ -216,6 +213,7 @@ class Reconciler:
                 filled_of_closed=books.filled_of_closed,
                 known_grids=self._mirror.numbers(),
                 expects_lost_records=at_start,
+                strays_asked_about=_strays_asked_about(books),
             ),
             evidence,
         )
@@ -224,6 +222,8 @@ class Reconciler:
             if discrepancy.kind is DiscrepancyKind.UNKNOWN_OUTCOME and discrepancy.report is not None:
                 grid.coordinator.on_report(discrepancy.report)
                 continue
+            if discrepancy.kind is DiscrepancyKind.SECOND_INSTANCE and _is_booked(books, discrepancy.client_order_id):
+                continue  # it was placed since the photo was taken
             tally = tally.plus(await self._resolve(grid, discrepancy, _fence(grid, photo, discrepancy)))
         return tally
 
@@ -239,25 +239,31 @@ class Reconciler:
                 await grid.control.take_note(MarketAdopted(market=told))
         return tally
 
-    async def _compare_holdings(self) -> Tally:
-        """The base of every currency: what the account has, and what the lots of all grids add up to."""
+    async def _look_at_holdings(self) -> "_Holdings":
         by_base: dict[str, list[ReconciledGrid]] = {}
         for grids in self._grids.values():
             for grid in grids:
                 by_base.setdefault(grid.coordinator.books.market.base, []).append(grid)
-        ledgers = [grid.coordinator.books.ledger for grids in by_base.values() for grid in grids]
+        ledgers = {base: _ledgers(grids) for base, grids in by_base.items()}
         balances = await answered(self._exchange.fetch_balances)
-        now = [grid.coordinator.books.ledger for grids in by_base.values() for grid in grids]
+        return _Holdings(grids=by_base, ledgers=ledgers, balances=balances)
+
+    async def _compare_holdings(self, seen: "_Holdings") -> tuple[frozenset[str], Tally]:
+        """The base of every currency: what the account has, and what the lots of all grids add up to; and which
+        of them could be compared."""
         tally = Tally()
-        if any(before is not after for before, after in zip(ledgers, now, strict=True)):
-            return Tally(has_moved=True)
-        for base, grids in by_base.items():
+        compared: set[str] = set()
+        for base, grids in seen.grids.items():
+            if not _are_same(_ledgers(grids), seen.ledgers[base]):
+                tally = tally.plus(Tally(has_moved=True))
+                continue
             if any(self._findings.has_order_of(grid.name) for grid in grids):
                 continue  # what the orders still have to tell explains the holding
-            balance = balances.get(base)
+            balance = seen.balances.get(base)
             total = ZERO if balance is None else balance.free + balance.locked
             tally = tally.plus(await self._compare_holding(base, grids, total))
-        return tally
+            compared.add(base)
+        return frozenset(compared), tally
 
     async def _compare_holding(self, base: str, grids: Sequence[ReconciledGrid], total: Decimal) -> Tally:
         names = {grid.name for grid in grids}
@@ -268,12 +274,11 @@ class Reconciler:
         found = reconcile.compare_holding(total=total, held=held, noted=books.beside)
         beside = total - held
         if found is not None:
-            ledgers = [each.coordinator.books.ledger for each in grids]
-            return await self._resolve(
-                grid,
-                found,
-                lambda: all(each.coordinator.books.ledger is one for each, one in zip(grids, ledgers, strict=True)),
-            )
+            ledgers = _ledgers(grids)
+            tally = await self._resolve(grid, found, lambda: _are_same(_ledgers(grids), ledgers))
+            # Base that comes and goes beside the lots is looked at again, and holds nobody back.
+            is_over = tally.has_doubts and found.kind is DiscrepancyKind.HOLDING_OVER
+            return replace(tally, has_doubts=False, has_moved=True) if is_over else tally
         is_confirmed = books.beside is None or self._beside_before.get(base) == beside
         self._beside_before[base] = beside
         if books.beside != beside and is_confirmed:
@@ -294,11 +299,14 @@ class Reconciler:
         if way is Resolution.HALT and books.state is GridState.HALTED:
             return Tally()
         if way is None:
-            return Tally(asked=int(await grid.control.ask(found, is_current=is_current)))
+            is_asked = await grid.control.ask(found, is_current=is_current)
+            return Tally(asked=int(is_asked), has_doubts=not is_asked)
         done = await grid.control.correct(found, way, is_current=is_current)
         return Tally(corrected=int(done), has_doubts=not done)
 
-    async def _withdraw_settled_questions(self, seen: Mapping[str, AccountEvidence], *, with_market: bool) -> None:
+    async def _withdraw_settled_questions(
+        self, seen: Mapping[str, AccountEvidence], compared: Collection[str], *, with_market: bool
+    ) -> None:
         """Close the questions whose cause this pass has looked for and not found."""
         for symbol, grids in self._grids.items():
             for grid in grids:
@@ -306,33 +314,26 @@ class Reconciler:
                     found = question.found.discrepancy
                     if self._findings.was_found(grid.name, found):
                         continue
-                    if _was_looked_for(found, grid, seen[symbol], with_market=with_market):
+                    is_looked_for = reconcile.was_looked_for(
+                        found,
+                        seen[symbol],
+                        is_live=found.client_order_id in grid.coordinator.books.slot_of_order,
+                        with_holding=grid.coordinator.books.market.base in compared,
+                        with_market=with_market,
+                    )
+                    if is_looked_for:
                         with suppress(CommandRefused):
                             await grid.control.withdraw(name)
 
 
-def _was_looked_for(found: Discrepancy, grid: ReconciledGrid, evidence: AccountEvidence, *, with_market: bool) -> bool:
-    """Whether a pass that has not found it again shows that it is gone."""
-    match found.kind:
-        case DiscrepancyKind.SECOND_INSTANCE:
-            return False  # it may be back any moment: a person says that it is over
-        case DiscrepancyKind.LATTICE_MISMATCH:
-            return with_market
-        case DiscrepancyKind.HOLDING_SHORT | DiscrepancyKind.HOLDING_OVER | DiscrepancyKind.FOREIGN_ORDER:
-            return True
-        case (
-            DiscrepancyKind.OFFLINE_FILL
-            | DiscrepancyKind.PARTIAL_CANCEL
-            | DiscrepancyKind.ORDER_CLOSED
-            | DiscrepancyKind.VANISHED_ORDER
-            | DiscrepancyKind.ORPHAN_ORDER
-            | DiscrepancyKind.DUPLICATE_ORDER
-            | DiscrepancyKind.ORDER_MISMATCH
-            | DiscrepancyKind.UNKNOWN_OUTCOME
-        ):
-            name = found.client_order_id
-            is_live = name in grid.coordinator.books.slot_of_order
-            return not is_live or name in evidence.open_orders or name in evidence.asked
+def _is_booked(books: GridBooks, client_order_id: str) -> bool:
+    return client_order_id in books.slot_of_order or client_order_id in books.filled_of_closed
+
+
+def _strays_asked_about(books: GridBooks) -> frozenset[str]:
+    """The orders outside of the books that a person is asked about."""
+    found = (question.found.discrepancy for question in books.questions.values())
+    return frozenset(each.client_order_id for each in found if each.kind in _STRAYS)
 
 
 def _live_orders(slots: Sequence[Slot]) -> list[Order]:
@@ -345,3 +346,12 @@ def _fence(grid: ReconciledGrid, photo: MemoryPhoto, found: Discrepancy) -> Call
     if index is None:
         return lambda: True
     return lambda: grid.coordinator.books.slots[index] is photo.slots[index]
+
+
+def _ledgers(grids: Sequence[ReconciledGrid]) -> list[Ledger]:
+    return [grid.coordinator.books.ledger for grid in grids]
+
+
+def _are_same(some: Sequence[Ledger], others: Sequence[Ledger]) -> bool:
+    """Whether nothing was booked between the two looks."""
+    return all(map(operator.is_, some, others))

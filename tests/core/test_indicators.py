@@ -97,7 +97,21 @@ ATR_TABLE = {13: 0.555, 14: 0.5939285714, 15: 0.5857908163, 16: 0.5689486152, 17
 ATR_TABLE |= {19: 0.6423542666, 20: 0.6743289618, 21: 0.6927697503, 22: 0.7754290538, 23: 0.7814698357}
 ATR_TABLE |= {24: 1.209229133}
 # Closes from 28 May to 25 June 2015.
-KAMA_CLOSES = (110.46, 109.80, 110.17, 109.82, 110.15, 109.31, 109.05, 107.94, 107.76, 109.24, 109.40, 108.50, 107.96)
+KAMA_CLOSES: tuple[float, ...] = (
+    110.46,
+    109.80,
+    110.17,
+    109.82,
+    110.15,
+    109.31,
+    109.05,
+    107.94,
+    107.76,
+    109.24,
+    109.40,
+    108.50,
+    107.96,
+)
 KAMA_CLOSES += (108.55, 108.85, 110.44, 109.89, 110.70, 110.79, 110.22, 110.00)
 EFFICIENCY_TABLE = {10: 0.184669, 11: 0.217391, 12: 0.359350, 13: 0.198748, 14: 0.204403, 15: 0.158931, 16: 0.113514}
 EFFICIENCY_TABLE |= {17: 0.388732, 18: 0.432240, 19: 0.160656, 20: 0.097403}
@@ -119,7 +133,7 @@ def closing_at(closes: Iterable[float]) -> list[Candle]:
 def drawn(count: int, *, seed: int = 4) -> list[Candle]:
     """A random walk with jumps between candles and a stretch in which nothing moves."""
     dice = np.random.default_rng(seed)
-    close, bars = 100.0, []
+    close, bars = 100.0, list[tuple[float, float, float]]()
     for i in range(count):
         first = close * float(np.exp(dice.normal(0, 0.004)))
         close = first * float(np.exp(dice.normal(0, 0.02)))
@@ -260,8 +274,8 @@ def test_volatility_equals_the_whole_array_to_8_decimals() -> None:
         volatility = volatility.after(candle)
         after.append(volatility.value)
     returns = np.diff(np.log([candle.close for candle in candles]))
-    expected = [np.nan] * 12 + [np.std(returns[i - 12 : i], ddof=1) for i in range(12, len(candles))]
-    np.testing.assert_allclose(nan_from_none(after), expected, rtol=0, atol=EXACT)
+    expected = [float(np.std(returns[i - 12 : i], ddof=1)) for i in range(12, len(candles))]
+    np.testing.assert_allclose(nan_from_none(after), np.array([np.nan] * 12 + expected), rtol=0, atol=EXACT)
 
 
 # --- tables by hand ---
@@ -272,7 +286,8 @@ def test_an_efficiency_by_hand() -> None:
     efficiency = Efficiency(candles=3)
     for candle in closing_at([99, 10, 12, 11, 15]):
         efficiency = efficiency.after(candle)
-    assert (efficiency.value, efficiency.move) == (pytest.approx(5 / 7, abs=EXACT), 5)
+    assert efficiency.value == pytest.approx(5 / 7, abs=EXACT)
+    assert efficiency.move == 5
 
 
 def test_a_choppiness_by_hand() -> None:

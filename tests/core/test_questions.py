@@ -196,6 +196,14 @@ def test_another_engine_beside_a_grid_that_has_stopped_changes_nothing_of_it() -
     assert state_of(books) is GridState.STOPPED
 
 
+def test_a_stopped_grid_beside_another_engine_stays_stopped_when_another_question_is_answered() -> None:
+    books = books_with(*bought(3), a_state(GridState.STOPPED, Disposal.LEAVE))
+    fold(books, corrections.ask(books, second_instance()))
+    fold(books, corrections.ask(books, short_of("1")))
+    assert settle(books, "q2", R.WRITE_OFF) == ()
+    assert state_of(books) is GridState.STOPPED
+
+
 def test_a_grid_asked_before_it_started_runs_after_the_answer() -> None:
     books = some_books(market=MARKET, state=GridState.STARTING)
     fold(books, corrections.ask(books, mismatch()))

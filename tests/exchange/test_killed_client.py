@@ -11,7 +11,7 @@ import pytest
 from engine.exchange.faults import FaultPlan
 from engine.exchange.outages import Outage
 from engine.exchange.simulated import SimulatedExchange, SimulatedOptions
-from engine.model.errors import OrderNotFound, Rejected
+from engine.model.errors import DuplicateOrder, OrderNotFound
 from engine.model.order import OrderStatus
 from engine.model.snapshot import Connection
 from tests.exchange.bench import EVERYTHING, Bench
@@ -57,7 +57,7 @@ def test_a_request_of_a_killed_client_still_arrives_and_its_answer_touches_nobod
             ("a", OPEN, "0"),
             ("b", OPEN, "0"),
         ]
-        with pytest.raises(Rejected, match="duplicate client order id a"):
+        with pytest.raises(DuplicateOrder, match="duplicate client order id a"):
             await exchange.place(buy("a", "99"))
 
     bench.run(script)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from engine.exchange.matching import FillModel, MatchingEngine, MatchingOptions
 from engine.exchange.port import Balance
 from engine.model.actions import QuietBand
-from engine.model.errors import OrderNotFound, PostOnlyRejected, Rejected
+from engine.model.errors import DuplicateOrder, OrderNotFound, PostOnlyRejected, Rejected
 from engine.model.market import FeeCurrency, Market
 from engine.model.order import Fill, OrderReport, OrderRequest, OrderStatus, Side
 from tests.exchange.simulated_builders import (
@@ -126,7 +126,7 @@ def test_a_client_order_id_is_used_for_ever() -> None:
     engine.place(buy("filled", "99.5"), 7)
     engine.trade(BTC, D("99.2"), 8)
     for used in ("open", "canceled", "filled"):
-        with pytest.raises(Rejected, match=f"duplicate client order id {used}"):
+        with pytest.raises(DuplicateOrder, match=f"duplicate client order id {used}"):
             engine.place(sell(used, "150"), 9)
 
 

@@ -18,7 +18,7 @@ from engine.exchange.prices import PriceSource
 from engine.exchange.simulated import SimulatedExchange, SimulatedOptions
 from engine.exchange.simulated_books import BOOKS_NAME, Books, DurableBooks, NullBooks, open_books
 from engine.exchange.synthetic import SyntheticSource
-from engine.model.errors import JournalFailed, OrderNotFound, Rejected, SettingsInvalid
+from engine.model.errors import DuplicateOrder, JournalFailed, OrderNotFound, Rejected, SettingsInvalid
 from engine.model.order import OrderReport, OrderStatus, Side
 from engine.runtime.clock import VirtualClock, run_on
 from tests.exchange.simulated_builders import (
@@ -144,7 +144,7 @@ def test_closed_orders_can_be_asked_for_and_their_ids_are_used_after_a_restart(t
         assert filled == first.diary.reports[-1][1]
         assert brief(await exchange.fetch_order(BTC, "canceled")) == ("canceled", OrderStatus.CANCELED, "0")
         for client_order_id in ("filled", "canceled", "open"):
-            with pytest.raises(Rejected, match=f"duplicate client order id {client_order_id}"):
+            with pytest.raises(DuplicateOrder, match=f"duplicate client order id {client_order_id}"):
                 await exchange.place(buy(client_order_id, "50"))
         with pytest.raises(OrderNotFound):
             await exchange.fetch_order(BTC, "never")

@@ -8,6 +8,8 @@ import pytest
 
 from engine.core.corrections import ask
 from engine.core.differences import about_holding, about_order
+from engine.exchange.port import Balance
+from engine.model.commands import Freeze
 from engine.model.events import HoldingNoted
 from engine.model.order import OrderReport, OrderStatus, OwnFill
 from engine.model.reconcile import Discrepancy, DiscrepancyKind, Resolution
@@ -15,7 +17,9 @@ from engine.runtime.account_view import look_at_orders
 from engine.runtime.clock import VirtualClock
 from engine.runtime.engine import Engine
 from engine.runtime.findings import Findings
-from engine.runtime.reconciler import CONFIRM_SECONDS, PASSES_MAX, Tally
+from engine.runtime.mirror import MemoryPhoto
+from engine.runtime.reconciler import CONFIRM_SECONDS, PASSES_MAX, ReconciledGrid, _fence
+from engine.runtime.tally import Tally
 from tests.builders import SYMBOL, a_fill, a_report, a_slot, an_id, an_order, some_books
 from tests.sim.engine_builders import AuditedExchange, Bench
 from tests.sim.lock_audit import audited
@@ -46,9 +50,12 @@ class Counting(AuditedExchange):
 
     async def fetch_open_orders(self, symbol: str) -> tuple[OrderReport, ...]:
         self.looks.append(self._now_ms() // 1000)
+        return tuple(await super().fetch_open_orders(symbol))
+
+    async def fetch_balances(self) -> dict[str, Balance]:
         if self.is_restless:
             self.transfer("BTC", D(1))
-        return tuple(await super().fetch_open_orders(symbol))
+        return await super().fetch_balances()
 
 
 def a_counted_bench(*, period: float) -> tuple[Bench, Counting]:
@@ -171,12 +178,40 @@ async def test_it_asks_only_for_what_is_missing_or_was_executed_and_is_not_known
         VirtualClock(start_ms=0),
         symbol=SYMBOL,
         own=[ORDER, an_order(4, status=OrderStatus.OPEN)],
+        strays=(),
         since_ms=0,
         is_known=lambda name: name == an_id(2),
     )
     assert sorted(asked) == sorted([an_id(5), an_id(7)])
     assert list(evidence.open_orders) == [an_id(4)]
     assert set(evidence.asked) == {an_id(5), an_id(7)}
+
+
+# What it leaves alone
+
+
+def test_a_slot_that_was_touched_since_the_exchange_was_asked_is_left_for_the_next_pass() -> None:
+    bench = a_bench(period=0.0)
+
+    async def touch(engine: Engine) -> None:
+        await anyio.sleep(10)
+        grid = ReconciledGrid(coordinator=engine.coordinators["main"], control=engine._grids.controls["main"])
+        found = about_order(
+            K.ORDER_CLOSED, a_slot(), journalled=ORDER, order=ORDER, report=a_report(ORDER, OrderStatus.CANCELED)
+        )
+        photo = MemoryPhoto(grid.coordinator.bookkeeper, bench.journal.head[0])
+        fence = _fence(grid, photo, found)
+        assert fence()
+        await engine.command(Freeze(grid="main", slot=4), by="ann")
+        assert fence()
+        await engine.command(Freeze(grid="main", slot=5), by="ann")
+        assert not fence()
+        head = bench.journal.head
+        assert not await grid.control.correct(found, R.ADOPT, is_current=fence)
+        assert not await grid.control.ask(found, is_current=fence)
+        assert bench.journal.head == head
+
+    bench.run(touch)
 
 
 # What it remembers

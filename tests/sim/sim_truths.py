@@ -5,21 +5,36 @@ from decimal import Decimal
 
 from engine.core import ladder
 from engine.core.books import GridBooks
-from engine.model.events import Fact, GridOpened, LotAdopted, LotCorrected, OrderIntended
+from engine.model.events import DiscrepancyFound, Fact, GridOpened, LotAdopted, LotCorrected, OrderIntended, OrderReported
 from engine.model.money import ZERO
-from engine.model.order import OrderReport, Side
+from engine.model.order import OrderReport, OrderStatus, Side
+from engine.model.reconcile import DiscrepancyKind
 from engine.model.slot import order_of
 from engine.model.snapshot import EngineState
 from engine.runtime.coordinator import GridCoordinator
 from tests.sim.checker import check
 from tests.sim.sim_world import GRID, SimWorld, is_ours
 
+NEVER_TRUE = frozenset(
+    (
+        DiscrepancyKind.VANISHED_ORDER,
+        DiscrepancyKind.ORPHAN_ORDER,
+        DiscrepancyKind.DUPLICATE_ORDER,
+        DiscrepancyKind.ORDER_MISMATCH,
+        DiscrepancyKind.SECOND_INSTANCE,
+        DiscrepancyKind.HOLDING_SHORT,
+        DiscrepancyKind.LATTICE_MISMATCH,
+    )
+)
+"""What cannot be where neither disk nor exchange loses anything and nobody takes base away."""
+_ORDER_OF_STATUS = [OrderStatus.INTENT, OrderStatus.SENT, OrderStatus.UNKNOWN, OrderStatus.OPEN]
+
 
 def problems_of(world: SimWorld) -> list[str]:
     """Everything that is not as it must be, with the engine still alive and its exchange at rest."""
     engine = world.engine
     assert engine is not None
-    problems = list(world.exchange.broken)
+    problems = [*world.exchange.broken, *world.exchange.too_early]
     problems += [f"I1: {name} arrived for a slot with a live order" for name in world.exchange.refused]
     if engine.state is not EngineState.RUNNING:
         return [*problems, f"the engine is {engine.state}: {engine.state_reason}"]
@@ -27,8 +42,16 @@ def problems_of(world: SimWorld) -> list[str]:
     problems += _money(world, grid.books)
     problems += _orders(world, grid.books)
     problems += _journal(world, grid.books)
+    problems += _news(world)
     problems += _liveness(grid)
-    return problems
+    return [*problems, *false_alarms(world)]
+
+
+def false_alarms(world: SimWorld) -> Iterator[str]:
+    """Differences that the reconciler has found where there were none."""
+    for fact in _facts(world):
+        if isinstance(fact, DiscrepancyFound) and fact.discrepancy.kind in NEVER_TRUE:
+            yield f"false alarm: {fact.discrepancy.kind}: {fact.discrepancy.detail}"
 
 
 def problems_of_history(world: SimWorld) -> list[str]:
@@ -115,11 +138,38 @@ def _journal(world: SimWorld, books: GridBooks) -> Iterator[str]:
             yield f"I7: {name} is {value} in memory, {again[name]} in the journal"
 
 
+def _news(world: SimWorld) -> Iterator[str]:
+    """Every booked report says something new: a fill, more filled, a higher rank."""
+    seen: dict[str, tuple[int, Decimal]] = {}
+    trades: set[tuple[str, str]] = set()
+    for fact in _facts(world):
+        if isinstance(fact, OrderReported):
+            report, name = fact.report, fact.report.client_order_id
+            rank, filled = seen.get(name, (0, ZERO))
+            told = _rank(report.status)
+            news = {(name, fill.trade_id) for fill in report.fills} - trades
+            if told <= rank and report.filled <= filled and not news:
+                yield f"I5: {name} was {report.status} with {report.filled} filled, which was no news"
+            seen[name] = max(rank, told), max(filled, report.filled)
+            trades |= news
+
+
+def _rank(status: OrderStatus) -> int:
+    """How far an order has come: open and further after unknown, closed after everything."""
+    if status is OrderStatus.PARTIALLY_FILLED:
+        return len(_ORDER_OF_STATUS)
+    return _ORDER_OF_STATUS.index(status) if status in _ORDER_OF_STATUS else len(_ORDER_OF_STATUS) + 1
+
+
 def _liveness(grid: GridCoordinator) -> Iterator[str]:
     """At the newest price nothing is left to do that the grid has the money for, unless it says why it waits."""
     if grid.mark is None or grid.wait_reason is not None:
         yield f"I15: the grid waits: {grid.wait_reason}"
         return
+    for slot in grid.books.live_slots():
+        order = order_of(slot)
+        if order is not None and order.is_cancel_requested:
+            yield f"I15: {order.client_order_id} was to be cancelled and is open still"
     block = grid.manager.money_block
     for action in ladder.decide(grid.manager.view(), grid.mark).actions:
         if block is None or block.what != f"entry of slot {action.slot}":

@@ -29,7 +29,8 @@ from engine.runtime.engine import Engine
 from engine.runtime.locks import _held_by_task
 from tests.builders import INSTANCE
 from tests.sim.engine_builders import IDENTITY, some_settings
-from tests.sim.history import RecordedExchange, RecordedJournal
+from tests.sim.gap_witness import GapWitness
+from tests.sim.history import RecordedJournal
 from tests.sim.schedules import Schedule, SimCrash, SimLoop, Watch, mix, run_simulated
 from tests.sim.sim_journal import CommitKill, SimDisk, SimJournal
 
@@ -56,8 +57,8 @@ class Death:
     dead_seconds: float = 0.0
 
 
-class SwornExchange(RecordedExchange):
-    """The recorded exchange, which knows the disk and keeps a list of everything that must not arrive."""
+class SwornExchange(GapWitness):
+    """The witness, which knows the disk and keeps a list of everything that must not arrive."""
 
     def __init__(self, **arguments: object) -> None:
         super().__init__(**arguments)

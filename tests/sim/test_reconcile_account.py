@@ -10,7 +10,7 @@ from engine.exchange.faults import FaultPlan
 from engine.exchange.outages import Outage
 from engine.model.commands import Freeze, Pause, Resume
 from engine.model.errors import CommandRefused, SettingsInvalid, Transient
-from engine.model.events import DiscrepancyFound, GridStateChanged, LotCorrected, MarketAdopted
+from engine.model.events import DiscrepancyFound, GridStateChanged, LotCorrected, MarketAdopted, OrderIntended
 from engine.model.grid import GridState
 from engine.model.reconcile import DiscrepancyKind, Resolution
 from engine.model.slot import Exiting, Holding
@@ -282,6 +282,8 @@ def test_after_a_disconnect_nothing_is_placed_before_books_and_exchange_were_com
 
     engine = bench.run(scene)
     assert [kind for kind, _, _ in corrections(bench)] == [K.OFFLINE_FILL] * 3
+    intents = [record.at_ms for record in bench.records() if isinstance(record.fact, OrderIntended)]
+    assert [at_ms for at_ms in intents if gap.from_ms < at_ms < gap.until_ms] == []
     assert resting(bench) == [*buys(100, 110, 120, 130), *sells(150, 160)]
     assert books_of(engine).ledger.cycles == 1
     assert_balanced(bench, engine)
