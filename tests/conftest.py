@@ -6,6 +6,7 @@ taken is looked at (``tests/house/lock_graph.py``).
 """
 
 import os
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from hypothesis import HealthCheck, settings
 from engine.runtime.locks import LockEdge
 from tests.house import lock_graph
 
+COUNTED = ("crash points", "swarm seeds", "kills")
+"""Figures that tests record and that add up over a run."""
 _EDGES = pytest.StashKey[set[LockEdge]]()
 _SPANS = pytest.StashKey[list[str]]()
 _PROBLEMS = pytest.StashKey[list[str]]()
@@ -60,7 +63,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what failed the session beside its tests."""
+    """Say what the tests measured, which a worker cannot print, and what failed the session beside its tests."""
+    totals: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("passed", ()):
+        totals.update({name: figure for name, figure in report.user_properties if name in COUNTED})
+    for name, figure in sorted(totals.items()):
+        terminalreporter.line(f"{figure:,} {name}")
     found = config.stash.get(_PROBLEMS, [])
     if found:
         terminalreporter.section("lock graph", red=True)

@@ -46,9 +46,7 @@ class GapWitness(RecordedExchange):
         self.too_early: list[str] = []
         super().__init__(**arguments)
 
-    async def run(
-        self, listener: ExchangeListener, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED
-    ) -> None:
+    async def run(self, listener: ExchangeListener, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """A new client has seen nothing yet."""
         self.is_cut = self.is_compared = False
         await super().run(_Overhearing(listener, self), task_status=task_status)

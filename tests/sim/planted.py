@@ -120,7 +120,9 @@ def _told(symbol: str, client_order_id: str, status: OrderStatus, *, filled: Dec
 async def _slots_then_manager(grid: GridCoordinator, reports: Sequence[OrderReport]) -> None:
     """Take the slots of reports, and the manager lock above them."""
     index = grid.books.slot_of_order
-    with await grid.manager.locks.hold_slots({index[one.client_order_id] for one in reports if one.client_order_id in index}):
+    with await grid.manager.locks.hold_slots(
+        {index[one.client_order_id] for one in reports if one.client_order_id in index}
+    ):
         async with grid.manager.locks.manager:
             await checkpoint()
 
@@ -177,7 +179,9 @@ async def _act(grid: GridCoordinator, reservation: Reservation) -> None:
     grid._act(reservation)
 
 
-async def _decide(grid: GridCoordinator, *, act: Any = _act, is_locked: bool = True, pauses: bool = False, sends_first: bool = False) -> None:
+async def _decide(
+    grid: GridCoordinator, *, act: Any = _act, is_locked: bool = True, pauses: bool = False, sends_first: bool = False
+) -> None:
     """A decision as the engine makes it, but for what is asked otherwise."""
     if grid._decision_price is None or grid.wait_reason is not None:
         return
@@ -512,7 +516,9 @@ def price_taken_over_as_quantity() -> Changes:
     real = opening._adoptions
 
     def adoptions(books: Any) -> list[Any]:
-        return [replace(fact, lot=Lot(quantity=fact.lot.cost_quote, cost_quote=fact.lot.quantity)) for fact in real(books)]
+        return [
+            replace(fact, lot=Lot(quantity=fact.lot.cost_quote, cost_quote=fact.lot.quantity)) for fact in real(books)
+        ]
 
     return [(opening, "_adoptions", adoptions)]
 
@@ -562,9 +568,7 @@ def missing_taken_as_cancelled() -> Changes:
         for order in own:
             if order.client_order_id in asked and order.status in reconcile._SEEN:
                 told = _told(symbol, order.client_order_id, OrderStatus.CANCELED, filled=order.filled)
-                asked[order.client_order_id] = replace(
-                    told, side=order.side, price=order.price, amount=order.amount
-                )
+                asked[order.client_order_id] = replace(told, side=order.side, price=order.price, amount=order.amount)
         return replace(evidence, asked=asked)
 
     return [(reconciler, "look_at_orders", look_at_orders)]

@@ -5,7 +5,15 @@ from decimal import Decimal
 
 from engine.core import ladder
 from engine.core.books import GridBooks
-from engine.model.events import DiscrepancyFound, Fact, GridOpened, LotAdopted, LotCorrected, OrderIntended, OrderReported
+from engine.model.events import (
+    DiscrepancyFound,
+    Fact,
+    GridOpened,
+    LotAdopted,
+    LotCorrected,
+    OrderIntended,
+    OrderReported,
+)
 from engine.model.money import ZERO
 from engine.model.order import OrderReport, OrderStatus, Side
 from engine.model.reconcile import DiscrepancyKind

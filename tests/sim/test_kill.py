@@ -4,7 +4,7 @@ A run that finds something says its seed and where everything is kept. ``pytest 
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -77,15 +77,21 @@ def kill_and_keep_what_failed(seed: int, *, kills: int, rows: int) -> None:
     shutil.rmtree(folder)
 
 
-def test_a_program_killed_8_times_loses_nothing_acknowledged_and_ends_with_the_exchange_s_books() -> None:
+def test_a_program_killed_8_times_loses_nothing_acknowledged_and_ends_with_the_exchange_s_books(
+    record_property: Callable[[str, object], None],
+) -> None:
     """I7."""
     kill_and_keep_what_failed(6, kills=8, rows=80)
+    record_property("kills", 8)
 
 
 @pytest.mark.hunt
-def test_a_program_killed_200_times_loses_nothing_acknowledged_and_ends_with_the_exchange_s_books() -> None:
+def test_a_program_killed_200_times_loses_nothing_acknowledged_and_ends_with_the_exchange_s_books(
+    record_property: Callable[[str, object], None],
+) -> None:
     """I7."""
     kill_and_keep_what_failed(200, kills=KILLS_OF_THE_HUNT, rows=2_400)
+    record_property("kills", KILLS_OF_THE_HUNT)
 
 
 # What it found

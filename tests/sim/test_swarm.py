@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from shutil import which
@@ -15,6 +16,7 @@ from tests.sim.schedules import Strategy
 from tests.sim.swarm import run_swarm, shrink
 from tests.sim.swarm_draw import draw
 
+Record = Callable[[str, object], None]
 TOP = Path(__file__).resolve().parents[2]
 CHUNKS, CHUNK = 10, 50
 HUNT_CHUNKS, HUNT_CHUNK = 100, 200
@@ -44,13 +46,15 @@ def failures(seeds: range) -> list[str]:
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_drawn_runs_end_with_true_books_whatever_went_wrong(chunk: int) -> None:
+def test_drawn_runs_end_with_true_books_whatever_went_wrong(chunk: int, record_property: Record) -> None:
+    record_property("swarm seeds", CHUNK)
     assert failures(range(chunk * CHUNK, (chunk + 1) * CHUNK)) == []
 
 
 @pytest.mark.hunt
 @pytest.mark.parametrize("chunk", range(HUNT_CHUNKS))
-def test_drawn_runs_end_with_true_books_thousands_of_times(chunk: int) -> None:
+def test_drawn_runs_end_with_true_books_thousands_of_times(chunk: int, record_property: Record) -> None:
+    record_property("swarm seeds", HUNT_CHUNK)
     assert failures(range(chunk * HUNT_CHUNK, (chunk + 1) * HUNT_CHUNK)) == []
 
 
