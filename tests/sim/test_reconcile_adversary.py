@@ -109,6 +109,7 @@ def test_a_comparison_that_began_before_the_gap_ended_lets_nothing_go() -> None:
             bench.exchange._stream._listener = None
             await anyio.sleep(10)
             bench.exchange.cancel_by_hand(SYMBOL, order)
+            await anyio.sleep(1)  # its report is lost as well
             bench.exchange._stream._listener = engine
             engine.on_connection(Connection.CONNECTED)
 
@@ -143,6 +144,7 @@ def test_a_gap_during_the_start_is_compared_again_before_anything_trades() -> No
             exchange._stream._listener = None
             await anyio.sleep(10)
             exchange.cancel_by_hand(SYMBOL, order)
+            await anyio.sleep(1)  # its report is lost as well
             exchange._stream._listener = engine
             engine.on_connection(Connection.CONNECTED)
 
@@ -237,6 +239,7 @@ def test_a_missing_holding_is_still_asked_about_when_a_fill_kept_it_from_being_c
             ledger = books_of(engine).ledger
             books_of(engine).ledger = type(ledger)(**{name: getattr(ledger, name) for name in ledger.__slots__})
 
+        await anyio.sleep(1)  # the screen's own look at the balances is over
         interrupted(bench).after_balances = move
         await compare(engine)
         await anyio.sleep(SURE)
