@@ -29,6 +29,7 @@ from engine.model.events import (
     LotSetAside,
     MarketAdopted,
     OrderIntended,
+    OrderReleased,
     OrderReported,
     SlotFrozen,
     SlotThawed,
@@ -104,6 +105,8 @@ class GridBooks:
                 change = self.foresee(self.slots[fact.slot], fact.report)
                 if change is not None:
                     self.settle(change)
+            case OrderReleased():
+                self.settle(transitions.close_as_booked(self.slots[fact.slot], fact.reason, self.market))
             case CancelRequested():
                 self.slots[fact.slot] = transitions.mark_cancel_requested(self.slots[fact.slot])
             case LotSetAside():

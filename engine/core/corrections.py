@@ -18,6 +18,7 @@ from engine.model.events import (
     LotCorrected,
     MarketAdopted,
     OrderIntended,
+    OrderReleased,
     OrderReported,
     SlotFrozen,
     SlotThawed,
@@ -25,7 +26,7 @@ from engine.model.events import (
 from engine.model.grid import GridState
 from engine.model.ids import key_from_client_order_id
 from engine.model.money import ZERO, text_from_decimal
-from engine.model.order import TERMINAL_STATUSES, OrderReport, OrderStatus
+from engine.model.order import OrderReport
 from engine.model.reconcile import Discrepancy, DiscrepancyKind, Resolution
 from engine.model.slot import NO_LOT, Holding, Lot, order_of
 
@@ -41,7 +42,7 @@ class Correction:
     cancellations: tuple[str, ...] = ()
 
 
-def correct(books: GridBooks, found: Discrepancy, way: Resolution, *, at_ms: int, by: str) -> Correction:
+def correct(books: GridBooks, found: Discrepancy, way: Resolution, *, by: str) -> Correction:
     """What has to be done for this resolution, on the books as they are now.
 
     Raises:
@@ -53,7 +54,7 @@ def correct(books: GridBooks, found: Discrepancy, way: Resolution, *, at_ms: int
         case Resolution.CANCEL:
             return _cancellation(books, found)
         case Resolution.RELEASE:
-            return Correction(facts=(_release(books, found, at_ms),))
+            return Correction(facts=(_release(books, found),))
         case Resolution.WRITE_OFF:
             return Correction(facts=tuple(_write_off(books, found.quantity)))
         case Resolution.NOTE:
@@ -188,23 +189,15 @@ def _cancellation(books: GridBooks, found: Discrepancy) -> Correction:
     return Correction(facts=(requested,), cancellations=(name,))
 
 
-def _release(books: GridBooks, found: Discrepancy, at_ms: int) -> OrderReported:
+def _release(books: GridBooks, found: Discrepancy) -> OrderReleased:
     index = books.slot_of_order.get(found.client_order_id)
-    order = None if index is None else order_of(books.slots[index])
-    if index is None or order is None or order.status in TERMINAL_STATUSES:
+    if index is None:
         raise CommandRefused(f"order {found.client_order_id} is closed already")
-    report = OrderReport(
-        client_order_id=order.client_order_id,
-        symbol=books.spec.symbol,
-        side=order.side,
-        price=order.price,
-        amount=order.amount,
-        status=OrderStatus.CANCELED,
-        filled=order.filled,
-        at_ms=at_ms,
+    return OrderReleased(
+        slot=index,
+        client_order_id=found.client_order_id,
         reason="released: the exchange does not know it any more",
     )
-    return OrderReported(slot=index, report=report)
 
 
 def _write_off(books: GridBooks, quantity: Decimal) -> Iterator[Fact]:

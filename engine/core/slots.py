@@ -92,6 +92,27 @@ def apply_report(slot: Slot, report: OrderReport, market: Market) -> SlotChange 
             return None
 
 
+def close_as_booked(slot: Slot, reason: str, market: Market) -> SlotChange:
+    """The slot with its order closed at what is booked of it, though the exchange told of more or does not know it.
+
+    Raises:
+        InvariantBroken: the slot has no order.
+    """
+    order = order_of(slot)
+    if order is None:
+        raise InvariantBroken(f"slot {slot.index} has no order to release")
+    closed = replace(order, status=OrderStatus.CANCELED, reported_filled=order.filled, reason=reason)
+    change = orders.OrderChange(order=closed, new_fills=())
+    state = slot.state
+    match state:
+        case Entering():
+            return _entering(slot, state, change, market)
+        case Exiting():
+            return _exiting(slot, state, change, market)
+        case Empty() | Holding():
+            raise InvariantBroken(f"slot {slot.index} has no order to release")
+
+
 def mark_cancel_requested(slot: Slot) -> Slot:
     """The slot with its order's cancellation asked for."""
     state = slot.state

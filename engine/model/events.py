@@ -63,6 +63,15 @@ class OrderReported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReleased:
+    """A person said that the exchange will do nothing more with an order: it is closed with what is booked of it."""
+
+    slot: int
+    client_order_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LotSetAside:
     """A lot too small to sell became dust of the grid."""
 
@@ -165,6 +174,7 @@ Fact = (
     | OrderIntended
     | CancelRequested
     | OrderReported
+    | OrderReleased
     | LotSetAside
     | LotAdopted
     | SlotFrozen

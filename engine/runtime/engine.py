@@ -13,7 +13,6 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from engine.core.books import GridBooks
-from engine.core.ladder import is_still_wanted
 from engine.exchange.port import Balance, Exchange
 from engine.model.actions import QuietBand
 from engine.model.commands import Command, CommandDone, SetSpeed
@@ -24,8 +23,7 @@ from engine.model.errors import (
     SettingsInvalid,
 )
 from engine.model.grid import Disposal, GridState
-from engine.model.ids import key_from_client_order_id
-from engine.model.order import OrderReport, OrderRequest
+from engine.model.order import OrderReport
 from engine.model.snapshot import Connection, EngineSnapshot, EngineState, EventLevel
 from engine.runtime.balance_watch import BalanceWatch
 from engine.runtime.causes import first_cause
@@ -81,16 +79,17 @@ class Engine:
         self._journal = journal
         self._reconcile_seconds = reconcile_seconds
         self._gate = JournalGate(journal, self.story)
+        self._grids = GridRouter(journal.identity.instance)
         self._executor = OrderExecutor(
             exchange,
             clock=clock,
             budget=RateBudget(clock),
             report=self.on_report,
-            is_wanted=self._is_wanted,
+            is_wanted=self._grids.is_wanted,
+            is_booked=self._grids.is_booked,
             note=self._warn,
         )
         self._viewer = EngineViewer(self)
-        self._grids = GridRouter(journal.identity.instance)
         self._reconciler: Reconciler | None = None
         self._prices: dict[str, tuple[Decimal, int]] = {}
         self._price_came = anyio.Event()
@@ -358,14 +357,6 @@ class Engine:
         orders = sum(len(grid.books.slot_of_order) for grid in leaving if grid.books.state is not GridState.STOPPED)
         if orders:
             self._halt(InvariantBroken(f"asked to {disposal} at the end, {orders} orders are still on the exchange"))
-
-    def _is_wanted(self, request: OrderRequest) -> bool:
-        """Whether an order that has waited for its turn may still go out."""
-        key = key_from_client_order_id(request.client_order_id)
-        grid = self._grids.of_order(request.client_order_id)
-        if key is None or grid is None or grid.wait_reason is not None:
-            return False
-        return is_still_wanted(key.leg, grid.books.state)
 
     def _caught_up(self, tally: Tally) -> None:
         """Books and exchange were compared, and nothing is in doubt."""

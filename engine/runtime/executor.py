@@ -56,6 +56,7 @@ class OrderExecutor:
         budget: RateBudget,
         report: Callable[[OrderReport], None],
         is_wanted: Callable[[OrderRequest], bool],
+        is_booked: Callable[[str], bool],
         note: Callable[[str], None],
     ) -> None:
         self.in_flight: set[str] = set()
@@ -64,6 +65,7 @@ class OrderExecutor:
         self._budget = budget
         self._report = report
         self._is_wanted = is_wanted
+        self._is_booked = is_booked
         self._note = note
         self._asked: set[str] = set()
         self._jobs = 0
@@ -170,11 +172,15 @@ class OrderExecutor:
 
     async def _cancel(self, job: _Cancellation) -> None:
         """Cancel until the exchange says that the order is closed, whatever became of it."""
-        self._report(await self._canceled(job))
+        report = await self._canceled(job)
+        if report is not None:
+            self._report(report)
         self._jobs -= 1
 
-    async def _canceled(self, job: _Cancellation) -> OrderReport:
-        while True:
+    async def _canceled(self, job: _Cancellation) -> OrderReport | None:
+        """The order as it was closed; None: nobody waits for that any more, the books have closed it otherwise."""
+        was_booked = self._is_booked(job.client_order_id)
+        while self._is_booked(job.client_order_id) or not was_booked:
             await self._budget.spend_cancel()
             try:
                 return await self._exchange.cancel(job.symbol, job.client_order_id)
@@ -192,19 +198,19 @@ class OrderExecutor:
                     return report
                 self._report(report)
             await anyio.sleep(_ASK_DELAYS_SECONDS[1])
+        return None
 
     async def _ask(self, job: _Question) -> None:
-        """Ask until the exchange shows the order: what is missing of it is never forgotten."""
+        """Ask until the exchange shows the order, as long as the books have it: nothing of it is forgotten."""
         delays = iter(_ASK_DELAYS_SECONDS)
-        while True:
+        while self._is_booked(job.client_order_id):
             try:
-                report = await self._fetch(job.symbol, job.client_order_id)
+                self._report(await self._fetch(job.symbol, job.client_order_id))
                 break
             except (OrderNotFound, OutcomeUnknown) as error:
                 self._note(f"order {job.client_order_id} cannot be seen: {error}")
             await anyio.sleep(next(delays, _ASK_DELAYS_SECONDS[-1]))
         self._asked.discard(job.client_order_id)
-        self._report(report)
         self._jobs -= 1
 
     async def _fetch(self, symbol: str, client_order_id: str) -> OrderReport:

@@ -107,7 +107,7 @@ class GridControl:
             outcomes.append(choice.effect)
             if way is Resolution.QUERY:
                 return ()
-            correction = corrections.correct(self._books, found, way, at_ms=self._clock.now_ms(), by=by)
+            correction = corrections.correct(self._books, found, way, by=by)
             done.append(correction)
             settled = corrections.settle(self._books, name, way, outcome=choice.effect, by=by)
             return (*correction.facts, *settled)
@@ -133,7 +133,7 @@ class GridControl:
                 return ()
             by = corrections.RECONCILER
             try:
-                correction = corrections.correct(self._books, found, way, at_ms=self._clock.now_ms(), by=by)
+                correction = corrections.correct(self._books, found, way, by=by)
             except CommandRefused:
                 return corrections.ask(self._books, found)
             done.append(correction)

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from engine.core.ladder import is_still_wanted
 from engine.model.ids import key_from_client_order_id
-from engine.model.order import OrderReport
+from engine.model.order import OrderReport, OrderRequest
 from engine.runtime.coordinator import GridCoordinator
 from engine.runtime.grid_control import GridControl
 
@@ -37,6 +38,19 @@ class GridRouter:
         if key is None or key.instance != self._instance:
             return None
         return self._by_number.get(key.grid)
+
+    def is_wanted(self, request: OrderRequest) -> bool:
+        """Whether an order that has waited for its turn may still go out."""
+        key = key_from_client_order_id(request.client_order_id)
+        grid = self.of_order(request.client_order_id)
+        if key is None or grid is None or grid.wait_reason is not None:
+            return False
+        return is_still_wanted(key.leg, grid.books.state)
+
+    def is_booked(self, client_order_id: str) -> bool:
+        """Whether an order is in a slot, and not settled."""
+        grid = self.of_order(client_order_id)
+        return grid is not None and client_order_id in grid.books.slot_of_order
 
     def hold_back(self, reason: str) -> None:
         """Let no grid decide anything until ``let_go``."""

@@ -40,6 +40,8 @@ class SlotManager:
         self.locks = GridLocks(books.number, len(books.slots))
         self.funds = funds
         self.money_block: BlockView | None = None
+        """Why the newest decision left out the entries of ``short_slots``."""
+        self.short_slots: list[int] = []
         self._instance = instance
 
     def follow_market(self) -> None:
@@ -87,13 +89,15 @@ class SlotManager:
         requests: list[OrderRequest] = []
         cancellations: list[str] = []
         self.money_block = None
+        self.short_slots = []
         money = self.free_quote() if any(_is_purchase(action) for action in actions) else ZERO
         for action in actions:
             match action:
                 case PlaceOrder():
                     cost = self._cost(action)
                     if cost > money:
-                        self.money_block = self._money_block(action, cost, money)
+                        self.short_slots.append(action.slot)
+                        self.money_block = self.money_block or self._money_block(action, cost, money)
                         continue
                     money -= cost
                     intent = self._intent(action, price_seen)

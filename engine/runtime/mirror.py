@@ -3,6 +3,9 @@
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 
+import anyio
+import anyio.lowlevel
+
 from engine.core.books import GridBooks
 from engine.core.reconcile import differing_slots
 from engine.model.errors import InvariantBroken
@@ -10,6 +13,9 @@ from engine.model.events import GridOpened
 from engine.model.money import ZERO
 from engine.runtime.bookkeeper import GridBookkeeper
 from engine.runtime.journal import Journal
+
+_FOLDED_AT_ONCE = 250
+"""Records after which others have their turn."""
 
 
 class JournalMirror:
@@ -23,7 +29,7 @@ class JournalMirror:
         self._books = {name: books.copy() for name, books in folded.items()}
         self._sequence = journal.head[0]
 
-    def catch_up(self, through: int) -> None:
+    async def catch_up(self, through: int) -> None:
         """Fold what was stored since, up to the record ``through``, which must be durable.
 
         Raises:
@@ -37,6 +43,8 @@ class JournalMirror:
                 self._books[record.grid] = GridBooks(record.fact, record.at_ms)
             else:
                 self._books[record.grid].apply(record.fact, record.at_ms)
+            if record.sequence % _FOLDED_AT_ONCE == 0:
+                await anyio.lowlevel.checkpoint()
 
     def base_of_others(self, base: str, names: Collection[str]) -> Decimal:
         """What grids hold of a base currency that are in the journal and not among ``names``."""

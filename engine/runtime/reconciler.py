@@ -163,7 +163,7 @@ class Reconciler:
             head = self._journal.head[0]
             photos = {grid.name: MemoryPhoto(grid.coordinator.bookkeeper, head) for grid in grids}
             evidence = seen[symbol] = await self._look(symbol, grids)
-            self._check_memory(grids, photos)
+            await self._check_memory(grids, photos)
             for grid in grids:
                 grid.coordinator.foreign_orders = reconcile.foreign_orders(evidence)
                 total = total.plus(await self._compare_orders(grid, photos[grid.name], evidence, at_start=at_start))
@@ -191,13 +191,13 @@ class Reconciler:
             is_known=lambda name: any(each.has_passed(name) for each in books),
         )
 
-    def _check_memory(self, grids: Sequence[ReconciledGrid], photos: Mapping[str, MemoryPhoto]) -> None:
+    async def _check_memory(self, grids: Sequence[ReconciledGrid], photos: Mapping[str, MemoryPhoto]) -> None:
         """Memory against journal, up to where the photos were taken."""
         for grid in grids:
             photo = photos[grid.name]
             if self._journal.durable < photo.through:
                 continue  # a slow disk: the next pass will see it
-            self._mirror.catch_up(photo.through)
+            await self._mirror.catch_up(photo.through)
             photo.check(self._mirror, grid.name)
 
     async def _compare_orders(
@@ -274,6 +274,7 @@ class Reconciler:
         found = reconcile.compare_holding(total=total, held=held, noted=books.beside)
         beside = total - held
         if found is not None:
+            grid = _owner_of(found, grids)
             ledgers = _ledgers(grids)
             tally = await self._resolve(grid, found, lambda: _are_same(_ledgers(grids), ledgers))
             # Base that comes and goes beside the lots is looked at again, and holds nobody back.
@@ -346,6 +347,17 @@ def _fence(grid: ReconciledGrid, photo: MemoryPhoto, found: Discrepancy) -> Call
     if index is None:
         return lambda: True
     return lambda: grid.coordinator.books.slots[index] is photo.slots[index]
+
+
+def _owner_of(found: Discrepancy, grids: Sequence[ReconciledGrid]) -> ReconciledGrid:
+    """Whose question a holding is: what is missing is taken from the grid that holds most, once asked that one's."""
+    if found.kind is not DiscrepancyKind.HOLDING_SHORT:
+        return grids[0]
+    for grid in grids:
+        questions = grid.coordinator.books.questions.values()
+        if any(question.found.discrepancy.kind is found.kind for question in questions):
+            return grid
+    return max(grids, key=lambda grid: grid.coordinator.books.ledger.base)
 
 
 def _ledgers(grids: Sequence[ReconciledGrid]) -> list[Ledger]:

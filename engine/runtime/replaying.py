@@ -29,6 +29,7 @@ from engine.model.events import (
     LotSetAside,
     MarketAdopted,
     OrderIntended,
+    OrderReleased,
     OrderReported,
     Record,
     SlotFrozen,
@@ -156,6 +157,7 @@ class _GridReplay:
                 | CancelRequested()
                 | LotSetAside()
                 | OrderReported()
+                | OrderReleased()
                 | LotAdopted()
                 | SlotFrozen()
                 | SlotThawed()

@@ -29,6 +29,7 @@ from engine.model.events import (
     LotSetAside,
     MarketAdopted,
     OrderIntended,
+    OrderReleased,
     OrderReported,
     Record,
     SlotFrozen,
@@ -263,7 +264,8 @@ def price_in(fact: Fact) -> Decimal | None:
         case OrderReported():
             return fact.report.fills[-1].price if fact.report.fills else None
         case (
-            LotAdopted()
+            OrderReleased()
+            | LotAdopted()
             | SlotFrozen()
             | SlotThawed()
             | GridStateChanged()

@@ -19,6 +19,7 @@ from engine.model.events import (
     LotSetAside,
     MarketAdopted,
     OrderIntended,
+    OrderReleased,
     OrderReported,
     SlotFrozen,
     SlotThawed,
@@ -104,6 +105,8 @@ def _fact_in_words(fact: Fact) -> _Words:
             return info, fact.slot, f"{fact.side} {_text(fact.amount)} at {_text(fact.price)}: {fact.reason}"
         case CancelRequested():
             return info, fact.slot, f"cancelling its order: {fact.reason}"
+        case OrderReleased():
+            return EventLevel.WARNING, fact.slot, f"order {fact.client_order_id} closed in the books: {fact.reason}"
         case LotSetAside():
             return info, fact.slot, f"lot booked as dust: {fact.reason}"
         case LotAdopted():

@@ -5,7 +5,7 @@ and a snapshot of thousands of slots costs little.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from engine.core.books import GridBooks, Question
@@ -24,6 +24,7 @@ from engine.model.snapshot import (
     SlotView,
 )
 from engine.runtime.coordinator import GridCoordinator
+from engine.runtime.manager import SlotManager
 
 NO_PROFIT = ProfitView(grid=ZERO, floating=ZERO, fees=ZERO, total=ZERO, residual=ZERO, fees_by_currency=())
 
@@ -55,7 +56,7 @@ class GridViewer:
         seen = Seen(
             mark=coordinator.mark,
             mark_at_ms=coordinator.mark_at_ms,
-            money_block=coordinator.manager.money_block,
+            money_block=_money_block(coordinator.manager),
             foreign_orders=coordinator.foreign_orders,
             wait_reason=coordinator.wait_reason,
         )
@@ -155,6 +156,14 @@ def _state_name(state: SlotState) -> SlotStateName:
             return SlotStateName.EXITING
 
 
+def _money_block(manager: SlotManager) -> BlockView | None:
+    """What the money is short of: the nearest entry with its figures, and how many there are beside it."""
+    block, others = manager.money_block, len(manager.short_slots) - 1
+    if block is None or others == 0:
+        return block
+    return replace(block, what=f"{block.what} and {others} more")
+
+
 def _blocks(books: GridBooks, seen: Seen) -> tuple[BlockView, ...]:
     blocks: list[BlockView] = []
     match books.state:
@@ -164,6 +173,8 @@ def _blocks(books: GridBooks, seen: Seen) -> tuple[BlockView, ...]:
             blocks.append(BlockView(what="entries", reason=books.state_reason))
         case GridState.STARTING | GridState.HALTED | GridState.STOPPING | GridState.STOPPED:
             blocks.append(BlockView(what="everything", reason=books.state_reason))
+    if seen.mark is None:
+        blocks.append(BlockView(what="decisions", reason=f"no price of {books.spec.symbol} has come yet"))
     if seen.wait_reason is not None:
         blocks.append(BlockView(what="decisions", reason=seen.wait_reason))
     if seen.money_block is not None:

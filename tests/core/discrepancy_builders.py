@@ -70,7 +70,7 @@ def short_of(quantity: str, *, total: str = "0") -> Discrepancy:
 
 
 def correct(books: GridBooks, found: Discrepancy, way: Resolution) -> Correction:
-    return corrections.correct(books, found, way, at_ms=AT_MS, by="ann")
+    return corrections.correct(books, found, way, by="ann")
 
 
 ENTRY = an_intent()

@@ -19,6 +19,7 @@ from engine.model.events import (
     LotCorrected,
     MarketAdopted,
     OrderIntended,
+    OrderReleased,
     OrderReported,
 )
 from engine.model.grid import GridState
@@ -28,7 +29,6 @@ from engine.model.reconcile import DiscrepancyKind, Resolution
 from engine.model.slot import EMPTY, Entering, Exiting, Holding, Lot, order_of
 from tests.builders import a_fill, a_lot, a_report, an_id, an_intent, an_order
 from tests.core.discrepancy_builders import (
-    AT_MS,
     ENTRY,
     HALF,
     HALVED,
@@ -227,12 +227,20 @@ def test_releasing_a_vanished_order_closes_it_with_what_is_booked(
 ) -> None:
     books = books_with(*facts)
     correction = correct(books, found_about(books, K.VANISHED_ORDER, None), R.RELEASE)
-    (fact,) = correction.facts
-    assert isinstance(fact, OrderReported)
-    assert (fact.report.status, fact.report.filled, fact.report.at_ms) == (CANCELED, D(filled), AT_MS)
-    assert fact.report.reason == "released: the exchange does not know it any more"
+    reason = "released: the exchange does not know it any more"
+    assert correction.facts == (OrderReleased(slot=5, client_order_id=an_id(), reason=reason),)
     fold(books, correction.facts)
     assert (books.slots[5].state, books.slot_of_order, books.slots[5].generation) == (state, {}, 1)
+    assert books.filled_of_closed == {an_id(): D(filled)}
+    assert_exact(books)
+
+
+def test_releasing_an_order_of_which_executions_were_told_and_never_shown_frees_its_slot_too() -> None:
+    """Half of it was reported as filled, the fills themselves are lost with the order."""
+    told = a_report(ENTRY, PARTIAL, filled="0.5")
+    books = books_with(*reported(ENTRY, told))
+    fold(books, correct(books, found_about(books, K.VANISHED_ORDER, None), R.RELEASE).facts)
+    assert (books.slots[5].state, books.slot_of_order) == (EMPTY, {})
     assert_exact(books)
 
 

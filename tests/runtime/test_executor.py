@@ -195,6 +195,7 @@ def work(exchange: Told, submit: Callable[[OrderExecutor], None]) -> tuple[list[
             clock=clock,
             budget=RateBudget(clock),
             report=reports.append,
+            is_booked=lambda _: True,
             is_wanted=lambda _: True,
             note=notes.append,
         )
@@ -254,6 +255,7 @@ def test_a_full_queue_is_said_at_once() -> None:
             clock=clock,
             budget=RateBudget(clock),
             report=lambda _: None,
+            is_booked=lambda _: True,
             is_wanted=lambda _: True,
             note=lambda _: None,
         )

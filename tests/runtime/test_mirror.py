@@ -49,33 +49,33 @@ class Scene:
         for fact in facts:
             self.books.apply(fact, 0)
 
-    def check(self, photo: MemoryPhoto) -> None:
-        self.mirror.catch_up(photo.through)
+    async def check(self, photo: MemoryPhoto) -> None:
+        await self.mirror.catch_up(photo.through)
         photo.check(self.mirror, "main")
 
 
-def test_the_mirror_folds_what_is_stored_up_to_a_record_and_no_further() -> None:
+async def test_the_mirror_folds_what_is_stored_up_to_a_record_and_no_further() -> None:
     scene = Scene()
     head = scene.journal.head[0]
     scene.live(ENTRY, BOUGHT)
-    scene.mirror.catch_up(head + 1)
+    await scene.mirror.catch_up(head + 1)
     assert isinstance(scene.mirror.books("main").slots[5].state, Entering)
-    scene.mirror.catch_up(head + 2)
+    await scene.mirror.catch_up(head + 2)
     assert isinstance(scene.mirror.books("main").slots[5].state, Holding)
     assert scene.mirror.books("main").ledger == scene.books.ledger
 
 
-def test_the_mirror_shares_nothing_with_the_memory_it_is_held_against() -> None:
+async def test_the_mirror_shares_nothing_with_the_memory_it_is_held_against() -> None:
     scene = Scene()
     scene.books.apply(ENTRY, 0)
     assert scene.mirror.books("main").slots[5].generation == 0
     assert scene.mirror.books("main").slot_of_order == {}
 
 
-def test_a_grid_that_is_opened_later_is_mirrored_too() -> None:
+async def test_a_grid_that_is_opened_later_is_mirrored_too() -> None:
     scene = Scene()
     scene.journal.stage("second", [an_opening(a_spec(name="second"), number=1), ENTRY_OF_SECOND], 0)
-    scene.mirror.catch_up(scene.journal.head[0])
+    await scene.mirror.catch_up(scene.journal.head[0])
     assert scene.mirror.numbers() == (0, 1)
     assert isinstance(scene.mirror.books("second").slots[5].state, Entering)
 
@@ -83,29 +83,29 @@ def test_a_grid_that_is_opened_later_is_mirrored_too() -> None:
 ENTRY_OF_SECOND = replace(ENTRY, client_order_id="gabc01e005000009")
 
 
-def test_memory_that_is_what_the_journal_says_passes() -> None:
+async def test_memory_that_is_what_the_journal_says_passes() -> None:
     scene = Scene()
     scene.live(ENTRY, BOUGHT, SlotFrozen(slot=3, reason="a test", by="test"))
-    scene.check(scene.photo())
+    await scene.check(scene.photo())
 
 
-def test_memory_that_has_another_slot_than_the_journal_is_told_with_both() -> None:
+async def test_memory_that_has_another_slot_than_the_journal_is_told_with_both() -> None:
     scene = Scene()
     scene.live(ENTRY, BOUGHT)
     scene.books.slots[5] = replace(scene.books.slots[5], cycles=7)
     with pytest.raises(InvariantBroken, match=r"grid 'main', slot 5: expected the memory to be what the journal says"):
-        scene.check(scene.photo())
+        await scene.check(scene.photo())
 
 
-def test_memory_with_another_ledger_than_the_journal_is_told() -> None:
+async def test_memory_with_another_ledger_than_the_journal_is_told() -> None:
     scene = Scene()
     scene.live(ENTRY, BOUGHT)
     scene.books.ledger = replace(scene.books.ledger, cash=scene.books.ledger.cash + 1)
     with pytest.raises(InvariantBroken, match="grid 'main': expected the ledger of the journal"):
-        scene.check(scene.photo())
+        await scene.check(scene.photo())
 
 
-def test_mm_023_a_photo_stays_as_it_was_taken() -> None:
+async def test_mm_023_a_photo_stays_as_it_was_taken() -> None:
     """Facts that come afterwards are in neither side of the comparison."""
     scene = Scene()
     scene.live(ENTRY)
@@ -113,7 +113,7 @@ def test_mm_023_a_photo_stays_as_it_was_taken() -> None:
     scene.live(BOUGHT)
     assert photo.slots[5] != scene.books.slots[5]
     assert not photo.is_still(scene.books)
-    scene.check(photo)
+    await scene.check(photo)
 
 
 async def test_a_slot_between_its_reading_and_its_transition_is_left_for_the_next_pass() -> None:
@@ -124,17 +124,17 @@ async def test_a_slot_between_its_reading_and_its_transition_is_left_for_the_nex
     with hold:
         scene.journal.stage("main", [BOUGHT], 0)  # durable, and not yet applied
         photo = scene.photo()
-        scene.check(photo)
+        await scene.check(photo)
     with pytest.raises(InvariantBroken, match="slot 5"):
-        scene.check(scene.photo())
+        await scene.check(scene.photo())
 
 
-def test_what_grids_hold_that_are_not_open_is_known_from_the_journal() -> None:
+async def test_what_grids_hold_that_are_not_open_is_known_from_the_journal() -> None:
     scene = Scene()
     intent = ENTRY_OF_SECOND
     bought = OrderReported(slot=5, report=a_report(intent, OrderStatus.FILLED, a_fill()))
     scene.journal.stage("second", [an_opening(a_spec(name="second"), number=1), intent, bought], 0)
-    scene.mirror.catch_up(scene.journal.head[0])
+    await scene.mirror.catch_up(scene.journal.head[0])
     assert scene.mirror.base_of_others("BTC", {"main"}) == 1
     assert scene.mirror.base_of_others("BTC", {"main", "second"}) == 0
     assert scene.mirror.base_of_others("ETH", {"main"}) == 0

@@ -70,8 +70,7 @@ class Checker:
         kind, name, number, fact = line["kind"], line["grid"], line["sequence"], json.loads(line["payload"])
         text = f"{self.hash}|{number}|{line['at_ms']}|{kind}|{len(name)}|{name}|{line['payload']}"
         expected = self.sequence + 1, self.hash, sha256(text.encode()).hexdigest()
-        told = number, line["previous_hash"], line["hash"]
-        self.need(told == expected, f"record {number} does not chain to record {self.sequence}")
+        self.need((number, line["previous_hash"], line["hash"]) == expected, f"record {number} does not chain")
         self.sequence, self.hash = number, line["hash"]
         if kind == "grid_opened":
             self.need(name not in self.grids, f"record {number} opens grid {name} again")
@@ -89,8 +88,9 @@ class Checker:
             slot.frozen = kind == "slot_frozen"
         elif kind in ("grid_state_changed", "market_adopted"):
             grid.state, grid.market = fact.get("state", grid.state), fact.get("market", grid.market)
-        elif kind == "cancel_requested":
-            self.resolved.add(("cancel", fact["client_order_id"]))
+        elif kind in ("cancel_requested", "order_released"):
+            self.resolved.add((kind[:6], fact["client_order_id"]))
+            slot.order = slot.order if kind == "cancel_requested" else None
         elif kind == "discrepancy_found":
             grid.questions[fact["name"]] = fact["discrepancy"]["client_order_id"]
         elif kind == "discrepancy_resolved":

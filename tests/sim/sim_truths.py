@@ -51,7 +51,7 @@ def problems_of(world: SimWorld) -> list[str]:
     problems += _orders(world, grid.books)
     problems += _journal(world, grid.books)
     problems += _news(world)
-    problems += _liveness(grid)
+    problems += _liveness(world, grid)
     return [*problems, *false_alarms(world)]
 
 
@@ -169,8 +169,10 @@ def _rank(status: OrderStatus) -> int:
     return _ORDER_OF_STATUS.index(status) if status in _ORDER_OF_STATUS else len(_ORDER_OF_STATUS) + 1
 
 
-def _liveness(grid: GridCoordinator) -> Iterator[str]:
+def _liveness(world: SimWorld, grid: GridCoordinator) -> Iterator[str]:
     """At the newest price nothing is left to do that the grid has the money for, unless it says why it waits."""
+    if world.exchange.ends_in_silence:
+        return  # the stall has outlasted the market: whatever its last price was, nobody has told it
     if grid.mark is None or grid.wait_reason is not None:
         yield f"I15: the grid waits: {grid.wait_reason}"
         return
@@ -178,9 +180,8 @@ def _liveness(grid: GridCoordinator) -> Iterator[str]:
         order = order_of(slot)
         if order is not None and order.is_cancel_requested:
             yield f"I15: {order.client_order_id} was to be cancelled and is open still"
-    block = grid.manager.money_block
     for action in ladder.decide(grid.manager.view(), grid.mark).actions:
-        if block is None or block.what != f"entry of slot {action.slot}":
+        if action.slot not in grid.manager.short_slots:
             yield f"I15: left undone: {action}"
 
 

@@ -76,6 +76,12 @@ class SwornExchange(GapWitness):
         self._check_alive()
         return await super().cancel(symbol, client_order_id)
 
+    @property
+    def ends_in_silence(self) -> bool:
+        """Whether the stream is stalled or cut when the last price comes."""
+        last_ms = max(self._venue._last_at_ms.values())
+        return any(silence.from_ms <= last_ms < silence.until_ms for silence in self._stream._silences)
+
     def stop_faults(self) -> None:
         """From now on everything arrives."""
         self._faults = NO_FAULTS
