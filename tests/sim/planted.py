@@ -426,7 +426,7 @@ def slot_freed_before_cancel_is_known() -> Changes:
     "what waited for its turn goes out, whatever its grid has become meanwhile", says="I10", found_by=(Finder.STORIES,)
 )
 def stale_orders_sent() -> Changes:
-    return [(Engine, "_is_wanted", lambda *_: True)]
+    return [(GridRouter, "is_wanted", lambda *_: True)]
 
 
 # The journal
