@@ -27,6 +27,8 @@ from engine.version import program_version
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SLOTS_BESIDE_PRICE = 6
+_QUESTIONS_IN_FULL = 10
+"""Of a long list the beginning is read, and the command that answers must not scroll away."""
 
 
 def time_text(at_ms: int) -> str:
@@ -218,7 +220,7 @@ def _grid_lines(grid: GridSnapshot) -> list[str]:
         f"  holds     {holds}",
         *(f"  blocked   {block}" for block in blocks),
         *_foreign_lines(grid.foreign_orders),
-        *(line for question in grid.questions for line in _question_lines(grid.name, question)),
+        *_questions_lines(grid),
         f"  slots     {len(grid.slots)}: {counts or 'none'}",
         *_table(_slots_around_price(grid)),
     ]
@@ -230,12 +232,22 @@ def _foreign_lines(count: int) -> list[str]:
     return [f"  foreign   {count} {'order' if count == 1 else 'orders'} on the account not ours, left alone"]
 
 
-def _question_lines(grid: str, question: QuestionView) -> list[str]:
-    name = clean_text(question.name, 64)
+def _questions_lines(grid: GridSnapshot) -> list[str]:
+    """The oldest questions in full, the others in one line each."""
+    lines = [line for question in grid.questions[:_QUESTIONS_IN_FULL] for line in _question_lines(grid.name, question)]
+    return lines + [_question_head(question) for question in grid.questions[_QUESTIONS_IN_FULL:]]
+
+
+def _question_head(question: QuestionView) -> str:
     where = "" if question.slot is None else f" slot {question.slot}"
     order = f" order {clean_text(question.client_order_id, 40)}" if question.client_order_id else ""
-    lines = [f"  question  {name}: {question.kind.value}{where}{order}, since {time_text(question.asked_ms)}"]
-    lines.append(f"            {clean_text(question.detail, 500)}")
+    name = clean_text(question.name, 64)
+    return f"  question  {name}: {question.kind.value}{where}{order}, since {time_text(question.asked_ms)}"
+
+
+def _question_lines(grid: str, question: QuestionView) -> list[str]:
+    name = clean_text(question.name, 64)
+    lines = [_question_head(question), f"            {clean_text(question.detail, 500)}"]
     for choice in question.choices:
         proposed = " (proposed)" if choice.resolution is question.proposed else ""
         lines.append(f"            {choice.resolution.value}{proposed}: {clean_text(choice.effect, 500)}")

@@ -158,6 +158,15 @@ def test_a_question_that_is_not_open_is_one_line_with_those_that_are(
     ]
 
 
+def test_of_many_open_questions_the_first_are_named(
+    engine: AskingEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine.current = make_snapshot(make_grid(questions=tuple(make_question(name=f"q{n}") for n in range(1, 13))))
+    assert run("resolve", "q99", "halt", state=tmp_path) == 1
+    names = "q1, q2, q3, q4, q5, q6, q7, q8, q9, q10 and 2 more, see gridwright status"
+    assert capsys.readouterr().err == f"btc: q99 is no open question, it may be answered already (open: {names})\n"
+
+
 def test_a_question_answered_in_the_same_moment_by_somebody_else_is_the_engines_refusal(
     engine: AskingEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

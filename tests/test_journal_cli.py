@@ -3,6 +3,8 @@
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from engine.model.snapshot import EngineState
 from engine.runtime.facts_codec import first_hash
 from engine.runtime.journal_store import read_records
 from engine.runtime.state_dir import open_state_dir
-from tests.program import RUN, RUN_TO_END, SYNTHETIC, Place, has_traded
+from tests.program import RUN, RUN_TO_END, SYNTHETIC, TOP, Place, has_traded
 from tests.runtime.journal_builders import IDENTITY, edit, grid_journal, open_and_read
 
 UNLOCKED = ("DROP TRIGGER journal_never_updated", "DROP TRIGGER journal_never_deleted")
@@ -182,6 +184,78 @@ def test_export_to_a_file_is_whole_or_leaves_what_stood_there(
     assert [path.name for path in tmp_path.glob(".records*")] == []
     assert run("journal", "export", "--state-dir", state, "--output", tmp_path / "none" / "x") == 1
     assert "expected a file that can be written, found: No such file or directory" in capsys.readouterr().err
+
+
+def test_export_replaces_no_journal_and_nothing_that_is_no_file(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    link, other = tmp_path / "link.jsonl", tmp_path / "exchange.db"
+    link.symlink_to(state / "journal.db")
+    sqlite3.connect(other).execute("CREATE TABLE books (thing)").connection.close()
+    os.mkfifo(tmp_path / "pipe")
+    before = digests(tmp_path)
+    for target in (state / "journal.db", link, state / "journal.db-wal", other):
+        assert run("journal", "export", "--state-dir", state, "--output", target) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        expected = "expected a file that may be replaced, found one of a database: name another"
+        assert line == f"--output {target.resolve()}: {expected}"
+    for target, found in ((tmp_path, "a folder"), (tmp_path / "pipe", "something else")):
+        assert run("journal", "export", "--state-dir", state, "--output", target) == 2
+        expected = f"--output {target}: expected a file or a name that is free, found {found}\n"
+        assert capsys.readouterr().err == expected
+    assert run("journal", "export", "--state-dir", state, "--output", "") == 2
+    assert digests(tmp_path) == before
+
+
+def test_export_of_no_record_says_so(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("journal", "export", "--state-dir", state, "--from", "41") == 0
+    assert said(capsys) == ("", [f"{state / 'journal.db'}: no record from 41 on, nothing exported"])
+
+
+def test_a_damaged_journal_elsewhere_is_told_without_what_only_helps_the_one_of_the_state_directory(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(state / "journal.db", *BREAK_THE_END)
+    for task in ("verify", "export", "replay"):
+        assert run("journal", task, "--file", state / "journal.db") == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"{state / 'journal.db'}: expected record 39 with hash ")
+        assert "repair" not in line
+        assert "--fresh" not in line
+    assert run("journal", "verify", "--file", tmp_path) == 2
+    _, (line,) = said(capsys)
+    assert line == f"{tmp_path}: expected a regular file, found a link or a special file."
+    assert run("journal", "replay", "--state-dir", state) == 1
+    assert "gridwright journal repair" in capsys.readouterr().err
+
+
+def test_a_broken_configuration_hides_no_journal(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "my.toml"
+    config.write_text("nonsense = 1\n")
+    assert run("--config", config, "journal", "verify", "--state-dir", state) == 2
+    hint = "with --state-dir DIR alone, a journal is found without reading a configuration"
+    assert capsys.readouterr().err.splitlines()[-1] == hint
+    for task in ("verify", "export", "replay"):
+        assert run("--config", config, "journal", task, "--file", state / "journal.db") == 0
+    assert run("--config", config, "journal", "replay", "--file", state / "journal.db", "--until", "2") == 2
+
+
+def test_a_full_disk_behind_stdout_is_one_line(state: Path, tmp_path: Path) -> None:
+    for task in ("verify", "export", "replay"):
+        words = ["journal", task, "--state-dir", str(state)]
+        with open("/dev/full", "w") as full:
+            ended = subprocess.run(
+                [sys.executable, "-m", "tui.main", *words],
+                env={**os.environ, "PYTHONPATH": str(TOP)},
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        expected = "stdout: expected room to write, found: No space left on device\n"
+        assert (ended.returncode, ended.stderr) == (1, expected)
 
 
 def test_repair_cuts_the_end_off_and_says_so_in_one_line(state: Path, capsys: pytest.CaptureFixture[str]) -> None:

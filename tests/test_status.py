@@ -127,6 +127,17 @@ def test_a_question_about_an_order_names_its_slot_and_order() -> None:
     assert (status["kind"], status["proposed"]) == ("vanished_order", "query")
 
 
+def test_of_many_questions_the_oldest_are_told_in_full_and_the_others_in_one_line_each() -> None:
+    grid = make_grid(questions=tuple(make_question(name=f"q{number}") for number in range(1, 14)))
+    lines = status_text(make_snapshot(grid)).splitlines()
+    at = [line.split()[1] for line in lines if line.startswith("  question ")]
+    assert at == [f"q{number}:" for number in range(1, 14)]
+    answers = [line.split()[4] for line in lines if "answer with:" in line]
+    assert answers == [f"q{number}" for number in range(1, 11)]
+    last = lines.index("  question  q13: holding_short, since 2020-03-12T00:00:00.123Z")
+    assert lines[last - 1].startswith("  question  q12: ")
+
+
 def test_the_text_lists_the_open_questions_and_how_to_answer_them() -> None:
     order = make_question(
         "q4", kind=DiscrepancyKind.VANISHED_ORDER, slot=0, client_order_id="gabc00e000000001", choices=()

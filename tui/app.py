@@ -36,6 +36,8 @@ from tui.theme import FALLBACK, fallback_variables, load_themes
 
 POLL_SECONDS = 0.1
 POLL_SECONDS_IDLE = 0.25
+PATIENCE_SECONDS = 0.5
+"""How long a journal is read before that is said."""
 EXIT_FAILED = 1
 EXIT_WRONG_USE = 2
 _SIGNAL_EXIT_BASE = 128
@@ -173,12 +175,15 @@ class GridwrightApp(App[None]):
             self.run_worker(self._rewind(self._open_history), group="rewind")
 
     async def _rewind(self, open_history: Callable[[], api.History]) -> None:
+        patience = self.set_timer(PATIENCE_SECONDS, self._say_reading)
         try:
             history = await anyio.to_thread.run_sync(open_history)
         except JournalFailed as failed:
             self._is_rewinding = False
             self.notify(clean_text(str(failed)), title="No past", severity="warning", markup=False)
             return
+        finally:
+            patience.stop()
         if history.last_sequence == 0:
             self._is_rewinding = False
             self.notify("The journal has no records yet.", severity="warning", markup=False)
@@ -188,6 +193,9 @@ class GridwrightApp(App[None]):
 
         view = self._history.view(self._engine, self._grid, self._ended)
         self.push_screen(RewindScreen(history, view), self._end_rewinding)
+
+    def _say_reading(self) -> None:
+        self.notify("Reading the journal; trading goes on.", markup=False)
 
     def _end_rewinding(self, _: None) -> None:
         self._is_rewinding = False

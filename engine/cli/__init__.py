@@ -5,12 +5,11 @@ that ``status`` starts light; the terminal is handed in, for the engine knows no
 """
 
 import io
-import os
 import sys
 from argparse import Namespace
 from typing import Protocol
 
-from engine.cli.output import DONE, FAILED, WRONG_USE, narrate
+from engine.cli.output import DONE, FAILED, WRONG_USE, leave_stdout, narrate
 from engine.cli.parser import CommandName, parse_arguments
 from engine.model.errors import GridwrightError, JournalRefused, SettingsInvalid
 from engine.settings import Settings, Source, find_config, load_settings
@@ -44,8 +43,8 @@ def main(arguments: list[str] | None, *, run_terminal: TerminalRunner) -> int:
         narrate(str(error))
         return FAILED
     except BrokenPipeError:
-        # The reader has seen enough; Python must find nothing to flush when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has seen enough.
+        leave_stdout()
         return DONE
     except KeyboardInterrupt:
         narrate("interrupted")

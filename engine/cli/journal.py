@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from engine.cli.output import DONE, FAILED, narrate, put
 from engine.cli.parser import JournalTask
-from engine.model.errors import JournalFailed, SettingsInvalid
+from engine.model.errors import JournalFailed, JournalRefused, SettingsInvalid
 from engine.settings import expanded_state_dir, find_config, load_settings
 from engine.status import time_text
 
 if TYPE_CHECKING:
     from engine.runtime.journal_report import Damage, JournalReport
+
+_SQLITE_HEADER = b"SQLite format 3\x00"
 
 
 def run_journal(options: Namespace) -> int:
@@ -31,11 +33,22 @@ def run_journal(options: Namespace) -> int:
     from engine.runtime.journal_store import check_header
 
     path = _path(options)
-    check_header(path)
+    try:
+        check_header(path)
+    except JournalRefused as error:
+        raise JournalRefused(_failure_text(options, error)) from error
+    try:
+        return _do(path, options)
+    except JournalFailed as error:
+        narrate(_failure_text(options, error))
+        return FAILED
+
+
+def _do(path: Path, options: Namespace) -> int:
     task = JournalTask(options.task)
     match task:
         case JournalTask.VERIFY:
-            return _verify(path, as_json=options.json)
+            return _verify(path, options)
         case JournalTask.EXPORT:
             return _export(path, options)
         case JournalTask.REPAIR:
@@ -43,8 +56,17 @@ def run_journal(options: Namespace) -> int:
         case JournalTask.REPLAY:
             from engine.cli.journal_replay import run_replay
 
-            settings = load_settings(options.config or find_config(), state_dir=options.state_dir)
-            return run_replay(options, path, settings)
+            return run_replay(options, path)
+
+
+def _failure_text(options: Namespace, error: JournalFailed) -> str:
+    """The failure; of a file elsewhere without what only helps the journal of the state directory."""
+    from engine.runtime.journal_store import REMEDY, RESTORE
+
+    text = str(error)
+    if getattr(options, "file", None) is None:
+        return text
+    return text.removesuffix(f" {REMEDY}").removesuffix(f" {RESTORE}")
 
 
 def _path(options: Namespace) -> Path:
@@ -54,18 +76,22 @@ def _path(options: Namespace) -> Path:
         return Path(options.file)
     if options.state_dir is not None and options.config is None:
         return expanded_state_dir(options.state_dir) / JOURNAL_NAME
-    settings = load_settings(options.config or find_config(), state_dir=options.state_dir)
+    try:
+        settings = load_settings(options.config or find_config(), state_dir=options.state_dir)
+    except SettingsInvalid as error:
+        hint = "with --state-dir DIR alone, a journal is found without reading a configuration"
+        raise SettingsInvalid(*error.problems, hint) from error
     return settings.engine.state_dir / JOURNAL_NAME
 
 
-def _verify(path: Path, *, as_json: bool) -> int:
+def _verify(path: Path, options: Namespace) -> int:
     from engine.runtime.journal_report import report_on_journal
 
     report = report_on_journal(path)
-    put(json.dumps(_report_object(path, report), indent=2) if as_json else _report_text(path, report))
+    put(json.dumps(_report_object(path, report), indent=2) if options.json else _report_text(path, report))
     if report.damage is None:
         return DONE
-    narrate(_damage_text(report.damage))
+    narrate(report.damage.reason if options.file is not None else _damage_text(report.damage))
     return FAILED
 
 
@@ -117,21 +143,53 @@ def _export(path: Path, options: Namespace) -> int:
     if options.to is not None and options.to < options.start:
         raise SettingsInvalid(f"--to: expected at least {options.start} (--from), found {options.to}")
     lines = _lines(path, options.start, options.to)
-    try:
-        if options.output is None:
-            for line in lines:
-                put(line)
-        else:
-            _write(options.output, lines)
-    except JournalFailed as error:
-        narrate(str(error))
-        return FAILED
-    except OSError as error:
-        if options.output is None:
-            raise
-        narrate(f"--output {options.output}: expected a file that can be written, found: {error.strerror or error}")
-        return FAILED
+    if options.output is None:
+        count = _put_all(lines)
+    else:
+        try:
+            # What a link leads to is written, the link stays.
+            target = options.output.resolve()
+            _check_target(target, path)
+            count = _write(target, lines)
+        except (OSError, RuntimeError) as error:
+            found = (error.strerror or error) if isinstance(error, OSError) else error
+            narrate(f"--output {options.output}: expected a file that can be written, found: {found}")
+            return FAILED
+    if count == 0:
+        narrate(f"{path}: no record from {options.start:,} on, nothing exported")
     return DONE
+
+
+def _put_all(lines: Iterator[str]) -> int:
+    """Print the lines; returns how many."""
+    number = 0
+    for number, line in enumerate(lines, start=1):  # noqa: B007 - the last one is their count
+        put(line)
+    return number
+
+
+def _check_target(target: Path, journal: Path) -> None:
+    """The exported records replace no journal, and nothing that is no file.
+
+    Raises:
+        SettingsInvalid: they would.
+    """
+    if target.exists() and not target.is_file():
+        found = "a folder" if target.is_dir() else "something else"
+        raise SettingsInvalid(f"--output {target}: expected a file or a name that is free, found {found}")
+    beside = target.parent == journal.resolve().parent and target.name.startswith(journal.name)
+    if beside or _is_database(target):
+        raise SettingsInvalid(
+            f"--output {target}: expected a file that may be replaced, found one of a database: name another"
+        )
+
+
+def _is_database(path: Path) -> bool:
+    """Whether a file, if there is one, is a journal or another SQLite file."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE_HEADER)) == _SQLITE_HEADER
 
 
 def _lines(path: Path, first: int, last: int | None) -> Iterator[str]:
@@ -155,18 +213,23 @@ def _lines(path: Path, first: int, last: int | None) -> Iterator[str]:
         )
 
 
-def _write(target: Path, lines: Iterator[str]) -> None:
-    """The whole file or none: a journal that turns out to be damaged leaves what stood there before."""
+def _write(target: Path, lines: Iterator[str]) -> int:
+    """The whole file or none: a journal that turns out to be damaged leaves what stood there before.
+
+    Returns how many lines were written.
+    """
+    number = 0
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-            for line in lines:
+            for number, line in enumerate(lines, start=1):  # noqa: B007 - the last one is their count
                 file.write(f"{line}\n")
             file.flush()
             os.fsync(file.fileno())
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
+    return number
 
 
 def _repair(path: Path) -> int:
@@ -175,11 +238,7 @@ def _repair(path: Path) -> int:
     from engine.runtime.state_dir import open_state_dir
 
     with open_state_dir(path.parent) as folder:
-        try:
-            repaired = repair_journal(folder, at_ms=RealClock().now_ms())
-        except JournalFailed as error:
-            narrate(str(error))
-            return FAILED
+        repaired = repair_journal(folder, at_ms=RealClock().now_ms())
     if repaired is None:
         narrate(f"{path} is sound: nothing to repair, nothing changed")
         return DONE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from engine.cli.output import DONE, FAILED, WRONG_USE, narrate, put
 from engine.model.errors import JournalFailed
 from engine.model.text import clean_text
-from engine.settings import Settings
+from engine.settings import find_config, load_settings
 from engine.status import status_json, status_text, time_text
 
 if TYPE_CHECKING:
@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 _WORDS_MAX = 2_000
 
 
-def run_replay(options: Namespace, path: Path, settings: Settings) -> int:
-    """Replay the journal file at ``path`` and return the exit code; ``settings`` say what kind of run it was.
+def run_replay(options: Namespace, path: Path) -> int:
+    """Replay the journal file at ``path`` and return the exit code.
 
     ``options.until`` is the record after which the engine is shown, None to replay everything;
-    ``options.json`` asks for one object.
+    ``options.json`` asks for one object. Only what is shown needs the configuration, which says
+    what kind of run it was.
 
     Raises:
         JournalFailed: there is no journal, or it cannot be read.
+        SettingsInvalid: the engine is to be shown, and the configuration cannot be read.
     """
     if not path.exists():
         raise JournalFailed(f"{path}: expected a journal, found none")
     if options.until is not None:
-        return _show(path, settings, until=options.until, as_json=options.json)
+        return _show(path, options)
     # Imported here: decoding records brings a library that no other answer of the command line needs.
     from engine.runtime.journal_store import read_identity, read_records
     from engine.runtime.replaying import replay
@@ -72,15 +74,17 @@ def _replay_object(found: "Replay") -> dict[str, Any]:
     }
 
 
-def _show(path: Path, settings: Settings, *, until: int, as_json: bool) -> int:
+def _show(path: Path, options: Namespace) -> int:
     from engine.runtime.rewind import JournalHistory
 
+    until: int = options.until
+    settings = load_settings(options.config or find_config(), state_dir=options.state_dir)
     history = JournalHistory.open(path, settings)
     if not 1 <= until <= history.last_sequence:
         narrate(f"--until: expected a record from 1 to {history.last_sequence}, found {until}")
         return WRONG_USE
     frame = history.frame(until)
-    make_text = status_json if as_json else status_text
+    make_text = status_json if options.json else status_text
     put(make_text(frame.snapshot))
     narrate(f"record {frame.sequence:,} of {frame.last_sequence:,}: {frame.event.text}")
     return DONE

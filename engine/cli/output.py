@@ -1,7 +1,9 @@
 """What the command line says: data to stdout, narration to stderr, and the exit codes."""
 
+import os
 import sys
 
+from engine.model.errors import GridwrightError
 from engine.model.text import clean_text
 
 DONE = 0
@@ -25,5 +27,21 @@ def asked(*lines: str) -> str:
 
 
 def put(data: str) -> None:
-    """Write data to stdout at once, so that a reader at the other end of a pipe has it."""
-    print(data, flush=True)
+    """Write data to stdout at once, so that a reader at the other end of a pipe has it.
+
+    Raises:
+        GridwrightError: it cannot be written, for example to a full disk.
+        BrokenPipeError: nobody reads any more.
+    """
+    try:
+        print(data, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        leave_stdout()
+        raise GridwrightError(f"stdout: expected room to write, found: {error.strerror or error}") from error
+
+
+def leave_stdout() -> None:
+    """Write nothing to stdout any more: Python must find nothing to flush when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

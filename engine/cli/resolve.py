@@ -15,6 +15,8 @@ from engine.model.reconcile import Choice, Resolution
 from engine.model.snapshot import GridSnapshot, QuestionView
 from engine.remote.client import RemoteClient
 
+_NAMED_MAX = 10
+
 
 def run_resolve(options: Namespace) -> int:
     """Answer a question and return the exit code.
@@ -59,9 +61,16 @@ def _question(grid: GridSnapshot, name: str) -> QuestionView:
     # would be answered without anybody having been told whether money moves.
     question = next((question for question in grid.questions if question.name == name), None)
     if question is None:
-        names = ", ".join(question.name for question in grid.questions) or "none"
+        names = _named(grid)
         raise CommandRefused(f"{grid.name}: {name} is no open question, it may be answered already (open: {names})")
     return question
+
+
+def _named(grid: GridSnapshot) -> str:
+    """The first of the open questions, and how many more there are."""
+    names = [question.name for question in grid.questions]
+    more = f" and {len(names) - _NAMED_MAX} more, see gridwright status" if len(names) > _NAMED_MAX else ""
+    return f"{', '.join(names[:_NAMED_MAX])}{more}" if names else "none"
 
 
 def _is_confirmed(choice: Choice) -> bool:

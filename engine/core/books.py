@@ -77,6 +77,8 @@ class GridBooks:
         self.questions: dict[str, Question] = {}
         self.kept: list[Discrepancy] = []
         """What a person said to leave as it is; it is not asked again."""
+        self.halted_over: list[Discrepancy] = []
+        """What a person halted the grid for; it is not asked again before the grid goes on."""
         self.discrepancies = 0
         self._found: DiscrepancyFound | None = None
         """The newest finding; what is resolved without a question is resolved before the next."""
@@ -93,6 +95,7 @@ class GridBooks:
         other.slot_of_order = dict(self.slot_of_order)
         other.questions = dict(self.questions)
         other.kept = list(self.kept)
+        other.halted_over = list(self.halted_over)
         other.filled_of_closed = OrderedDict(self.filled_of_closed)
         return other
 
@@ -122,6 +125,8 @@ class GridBooks:
                 self.state, self.disposal, self.state_reason = fact.state, fact.disposal, fact.reason
                 if not fact.reason.startswith(HELD_BY_QUESTION):
                     self.state_unheld = fact.state
+                if fact.state is not GridState.HALTED:
+                    self.halted_over.clear()
             case DiscrepancyFound():
                 self.discrepancies += 1
                 self._found = fact
@@ -212,6 +217,8 @@ class GridBooks:
             return
         if question is not None and fact.resolution is Resolution.KEEP:
             self.kept.append(found.discrepancy)
+        if question is not None and fact.resolution is Resolution.HALT:
+            self.halted_over.append(found.discrepancy)
         if fact.resolution is Resolution.CANCEL and found.discrepancy.slot is not None:
             self._pass_id(found.discrepancy.slot, found.discrepancy.client_order_id)
 

@@ -26,12 +26,14 @@ from engine.model.events import (
 from engine.model.grid import GridState
 from engine.model.ids import key_from_client_order_id
 from engine.model.money import ZERO, text_from_decimal
-from engine.model.order import OrderReport
+from engine.model.order import Leg, OrderReport
 from engine.model.reconcile import Discrepancy, DiscrepancyKind, Resolution
-from engine.model.slot import NO_LOT, Holding, Lot, order_of
+from engine.model.slot import NO_LOT, Holding, Lot, lot_of, order_of
 
 RECONCILER = "reconciler"
-_OPENS_NOTHING = frozenset((DiscrepancyKind.HOLDING_SHORT, DiscrepancyKind.LATTICE_MISMATCH))
+_OPENS_NOTHING = frozenset(
+    (DiscrepancyKind.HOLDING_SHORT, DiscrepancyKind.HOLDING_OVER, DiscrepancyKind.LATTICE_MISMATCH)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +71,11 @@ def correct(books: GridBooks, found: Discrepancy, way: Resolution, *, by: str) -
 def ask(books: GridBooks, found: Discrepancy) -> tuple[Fact, ...]:
     """The facts that put a discrepancy to a person: its slot is frozen, or its grid opens nothing, or halts."""
     name = next_name(books)
-    facts: list[Fact] = [*_outdated(books, found), DiscrepancyFound(name=name, discrepancy=found, asks=True)]
-    if found.slot is not None and books.slots[found.slot].freeze_reason is None:
+    outdated = [old for old, question in books.questions.items() if is_same(question.found.discrepancy, found)]
+    facts: list[Fact] = [_asked_again(old, name) for old in outdated]
+    facts.append(DiscrepancyFound(name=name, discrepancy=found, asks=True))
+    own_freezes = {None, *(freeze_reason(old, books.questions[old].found.discrepancy) for old in outdated)}
+    if found.slot is not None and books.slots[found.slot].freeze_reason in own_freezes:
         facts.append(SlotFrozen(slot=found.slot, reason=freeze_reason(name, found), by=RECONCILER))
     state = _state_while_asked(books, found)
     if state is not None:
@@ -84,7 +89,7 @@ def settle(books: GridBooks, name: str, way: Resolution, *, outcome: str, by: st
     found = books.questions[name].found.discrepancy
     facts: list[Fact] = [DiscrepancyResolved(name=name, resolution=way, outcome=outcome, by=by)]
     if found.slot is not None and books.slots[found.slot].freeze_reason == freeze_reason(name, found):
-        facts.append(SlotThawed(slot=found.slot, by=by))
+        facts.append(_after_question(books, name, found.slot, by=by))
     others = [question.found.discrepancy for other, question in books.questions.items() if other != name]
     is_held = books.state_reason.startswith(HELD_BY_QUESTION)
     state = _state_held_by(books, others)
@@ -92,6 +97,14 @@ def settle(books: GridBooks, name: str, way: Resolution, *, outcome: str, by: st
         reason = f"{HELD_BY_QUESTION}{name} is answered: {way}"
         facts.append(GridStateChanged(state=state, disposal=books.disposal, reason=reason, by=by))
     return tuple(facts)
+
+
+def _after_question(books: GridBooks, name: str, slot: int, *, by: str) -> SlotFrozen | SlotThawed:
+    """What becomes of a slot that this question froze: it stays frozen while another is open about it."""
+    for other, question in books.questions.items():
+        if other != name and question.found.discrepancy.slot == slot:
+            return SlotFrozen(slot=slot, reason=freeze_reason(other, question.found.discrepancy), by=by)
+    return SlotThawed(slot=slot, by=by)
 
 
 def next_name(books: GridBooks) -> str:
@@ -113,12 +126,10 @@ def _holds_grid(found: Discrepancy) -> bool:
     return found.kind in _OPENS_NOTHING or found.kind is DiscrepancyKind.SECOND_INSTANCE
 
 
-def _outdated(books: GridBooks, found: Discrepancy) -> Iterator[DiscrepancyResolved]:
+def _asked_again(old: str, name: str) -> DiscrepancyResolved:
     """The same question with other figures is asked in place of the one before."""
-    for name, question in books.questions.items():
-        if is_same(question.found.discrepancy, found):
-            outcome = f"asked again as {next_name(books)}: its figures have changed"
-            yield DiscrepancyResolved(name=name, resolution=Resolution.QUERY, outcome=outcome, by=RECONCILER)
+    outcome = f"asked again as {name}: its figures have changed"
+    return DiscrepancyResolved(name=old, resolution=Resolution.QUERY, outcome=outcome, by=RECONCILER)
 
 
 def _state_while_asked(books: GridBooks, found: Discrepancy) -> GridState | None:
@@ -152,6 +163,13 @@ def _adoption(books: GridBooks, found: Discrepancy) -> Iterator[Fact]:
     yield OrderReported(slot=found.slot, report=report)
 
 
+def _dust_taken(books: GridBooks, slot: int, leg: Leg, amount: Decimal) -> Lot:
+    """The dust that a lost exit must have taken along: what it offers beyond its lot, if there is so much."""
+    beyond = amount - lot_of(books.slots[slot]).quantity
+    dust = books.ledger.dust
+    return part_of_lot(dust, beyond) if leg is not Leg.ENTRY and ZERO < beyond <= dust.quantity else NO_LOT
+
+
 def _lost_intent(books: GridBooks, slot: int, report: OrderReport) -> OrderIntended:
     """The intent that the journal has lost, from what the exchange has kept of it."""
     key = key_from_client_order_id(report.client_order_id)
@@ -165,7 +183,7 @@ def _lost_intent(books: GridBooks, slot: int, report: OrderReport) -> OrderInten
         price=report.price,
         amount=report.amount,
         post_only=False,
-        dust=NO_LOT,
+        dust=_dust_taken(books, slot, key.leg, report.amount),
         price_seen=ZERO,
         reason="found on the exchange; the record of it was lost",
         is_adopted=True,

@@ -52,10 +52,8 @@ def about_holding(kind: DiscrepancyKind, *, total: Decimal, held: Decimal, quant
         detail = (
             f"the account holds {_text(total)}, the lots of its grids are {_text(held)}: {_text(quantity)} is missing"
         )
-        unanswered = GRID_ONLY_EXITS
     else:
         detail = f"the account holds {_text(quantity)} more beside the lots of its grids than before"
-        unanswered = "the grid goes on: what is beside its lots is not touched"
     effects = {
         Resolution.WRITE_OFF: (f"books {_text(quantity)} as lost, at its cost; places and cancels nothing", True),
         Resolution.QUERY: ("looks again with the next comparison; the grid only exits until it is there again", False),
@@ -73,7 +71,7 @@ def about_holding(kind: DiscrepancyKind, *, total: Decimal, held: Decimal, quant
             Choice(resolution=way, effect=effects[way][0], moves_money=effects[way][1]) for way in RESOLUTIONS[kind]
         ),
         proposed=RESOLUTIONS[kind][0],
-        unanswered=unanswered,
+        unanswered=GRID_ONLY_EXITS,
         quantity=quantity,
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from engine.core.lattice import SLIPPAGE_MAX
+from engine.core.lattice import SLIPPAGE_MAX, initial_price
 from engine.core.ledger import part_of_lot
 from engine.model.actions import Action, CancelOrder, Decision, PlaceOrder, QuietBand, SetAside
 from engine.model.grid import Disposal, GridState, InitialPurchase, Lattice
@@ -169,9 +169,7 @@ def _entries(view: GridView, below: list[Slot]) -> Iterator[Action]:
 
 def _initial_entries(view: GridView, initial: list[Slot]) -> Iterator[Action]:
     """Entries at the start price for the slots above it, lowest first, a window of them on top of the ladder."""
-    takes = view.initial_purchase is InitialPurchase.MARKET
-    anchor = view.lattice.anchor
-    price = view.market.ceil_price(anchor * (ONE + SLIPPAGE_MAX)) if takes else view.market.floor_price(anchor)
+    price = initial_price(view.initial_purchase, view.market, view.lattice.anchor)
     for slot in initial[: view.window]:
         if isinstance(slot.state, Empty):
             yield _entry(slot, price, "initial purchase", post_only=False)

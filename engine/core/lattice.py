@@ -40,6 +40,7 @@ def make_lattice(spec: GridSpec, market: Market, anchor: Decimal) -> Lattice:
         raise SettingsInvalid(f"grid {spec.name!r}: {problem}")
     amounts = _amounts(spec, market, levels, anchor)
     problem = _problem_with_amounts(market, levels, amounts)
+    problem = problem or _problem_with_purchase(spec, market, anchor, levels, amounts)
     if problem:
         raise SettingsInvalid(f"grid {spec.name!r}: {spec.sized_by}: {problem}")
     return Lattice(version=1, anchor=anchor, levels=levels, amounts=amounts)
@@ -82,6 +83,13 @@ def funds_needed(spec: GridSpec, market: Market, lattice: Lattice) -> Funds:
     return Funds(quote=quote * (ONE + _worst_fee_rate(market, FeeCurrency.QUOTE)), base=base)
 
 
+def initial_price(purchase: InitialPurchase, market: Market, anchor: Decimal) -> Decimal:
+    """The limit of an entry that buys the first lot of a slot above the start price."""
+    if purchase is InitialPurchase.MARKET:
+        return market.ceil_price(anchor * (ONE + SLIPPAGE_MAX))
+    return market.floor_price(anchor)
+
+
 def _first_price(spec: GridSpec, market: Market, anchor: Decimal, level: Decimal) -> Decimal:
     """What the base for the slot above a level costs at the most when it is first bought."""
     if level <= anchor:
@@ -90,7 +98,7 @@ def _first_price(spec: GridSpec, market: Market, anchor: Decimal, level: Decimal
         case InitialPurchase.HOLDINGS:
             return anchor
         case InitialPurchase.MARKET:
-            return market.ceil_price(anchor * (ONE + SLIPPAGE_MAX))
+            return initial_price(spec.initial_purchase, market, anchor)
         case InitialPurchase.LIMIT | InitialPurchase.NONE:
             # An initial entry that the price runs away from is placed again at its own level.
             return level
@@ -154,4 +162,21 @@ def _problem_with_amounts(market: Market, levels: tuple[Decimal, ...], amounts: 
                     f"expected orders that {market.symbol} takes, found {text_from_decimal(found)} "
                     f"{market.base}{purpose} in slot {index}: {problem}"
                 )
+    return None
+
+
+def _problem_with_purchase(
+    spec: GridSpec, market: Market, anchor: Decimal, levels: tuple[Decimal, ...], amounts: tuple[Decimal, ...]
+) -> str | None:
+    """A start far below the range makes the first orders smaller than any later one."""
+    if spec.initial_purchase not in (InitialPurchase.LIMIT, InitialPurchase.MARKET):
+        return None
+    price = initial_price(spec.initial_purchase, market, anchor)
+    for index, amount in enumerate(amounts):
+        problem = market.problem_with(price, amount) if levels[index] > anchor else None
+        if problem:
+            return (
+                f"expected an initial purchase that {market.symbol} takes, found {text_from_decimal(amount)} "
+                f"{market.base} in slot {index} at the start price {text_from_decimal(anchor)}: {problem}"
+            )
     return None

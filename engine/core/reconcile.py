@@ -11,11 +11,13 @@ from decimal import Decimal
 
 from engine.core import orders
 from engine.core.differences import about_holding, about_market, about_order
+from engine.core.ledger import fees_of
 from engine.model.errors import InvariantBroken
 from engine.model.grid import Lattice
 from engine.model.ids import OrderKey, key_from_client_order_id
 from engine.model.market import Market
-from engine.model.order import TERMINAL_STATUSES, Order, OrderReport, OrderStatus
+from engine.model.money import ZERO
+from engine.model.order import TERMINAL_STATUSES, Order, OrderReport, OrderStatus, Side
 from engine.model.reconcile import Discrepancy, DiscrepancyKind, Policy, Resolution
 from engine.model.slot import Slot, order_of
 
@@ -37,8 +39,8 @@ class GridEvidence:
     journal_slots: Sequence[Slot]
     filled_of_closed: Mapping[str, Decimal]
     expects_lost_records: bool
-    strays_asked_about: Collection[str] = ()
-    """Orders outside of the books that a person is asked about: what they are is not judged anew."""
+    strays_known: Collection[str] = ()
+    """Orders outside of the books that were found before: what they are is not judged anew."""
     known_grids: Collection[int] = ()
     """Numbers of all grids in the journal."""
 
@@ -85,9 +87,12 @@ def _oldest_first(client_order_id: str) -> tuple[int, str]:
 def automatic_resolution(found: Discrepancy, policy: Policy) -> Resolution | None:
     """What is to be done without asking; None: a person decides.
 
-    An order that has executed outside of every lot is never cancelled away unseen.
+    An order that has executed outside of every lot is never cancelled away unseen. Missing base that is to be
+    looked for again is a question all the same, which keeps the grid from opening and ends by itself.
     """
     way = policy[found.kind]
+    if found.kind is DiscrepancyKind.HOLDING_SHORT and way is Resolution.QUERY:
+        return None
     ways = [choice.resolution for choice in found.choices]
     if way is Resolution.ADOPT and way not in ways and Resolution.CANCEL in ways:
         way = Resolution.CANCEL
@@ -158,6 +163,21 @@ def compare_holding(*, total: Decimal, held: Decimal, noted: Decimal | None) -> 
     if noted is not None and beside > noted:
         return about_holding(DiscrepancyKind.HOLDING_OVER, total=total, held=held, quantity=beside - noted)
     return None
+
+
+def told_and_not_booked(found: Discrepancy, slots: Sequence[Slot], market: Market) -> Decimal:
+    """The base that an order in question has moved on the account, and in no lot, by the exchange's own word."""
+    if found.report is None or found.kind is DiscrepancyKind.SECOND_INSTANCE:
+        return ZERO
+    own = None if found.slot is None else order_of(slots[found.slot])
+    is_own = own is not None and own.client_order_id == found.client_order_id
+    booked = {fill.trade_id for fill in own.fills} if own is not None and is_own else set()
+    moved = ZERO
+    for fill in found.report.fills:
+        if fill.trade_id not in booked:
+            base_fee, _ = fees_of(market, fill)
+            moved += (fill.amount if found.report.side is Side.BUY else -fill.amount) - base_fee
+    return moved
 
 
 def compare_market(journalled: Market, told: Market, lattice: Lattice) -> Discrepancy | None:
@@ -236,7 +256,7 @@ def _lost_order(grid: GridEvidence, key: OrderKey, report: OrderReport) -> Discr
     was_closed = report.client_order_id in grid.filled_of_closed
     if is_closed and (was_closed or not is_ahead):
         return None
-    is_expected = grid.expects_lost_records or report.client_order_id in grid.strays_asked_about
+    is_expected = grid.expects_lost_records or report.client_order_id in grid.strays_known
     if is_ahead and not is_expected:
         return about_order(DiscrepancyKind.SECOND_INSTANCE, None, journalled=None, order=None, report=report)
     if slot is not None and order_of(slot) is not None:

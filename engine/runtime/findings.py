@@ -23,10 +23,12 @@ class Findings:
         self._before: dict[_Key, object] = {}
         self._now: dict[_Key, object] = {}
         self._recorded: dict[_Key, object] = {}
+        self._asked: set[_Key] = set()
 
     def begin_pass(self) -> None:
         """From now on a new pass is under way."""
         self._before, self._now = self._now, {}
+        self._asked.clear()
         self._recorded = {key: print_ for key, print_ in self._recorded.items() if key in self._before}
 
     def is_confirmed(self, grid: str, found: Discrepancy) -> bool:
@@ -39,8 +41,9 @@ class Findings:
         """Note a finding, and say which open question is about it as it is now; None: it is to be asked (again)."""
         for name, question in questions.items():
             asked = question.found.discrepancy
-            if is_same(asked, found) and (asked.quantity, asked.market) == (found.quantity, found.market):
+            if is_same(asked, found) and _fingerprint(asked) == _fingerprint(found):
                 self._now[_key(grid, found)] = _fingerprint(found)
+                self._asked.add(_key(grid, found))
                 return name
         return None
 
@@ -56,8 +59,9 @@ class Findings:
         return _key(grid, found) in self._now
 
     def has_order_of(self, grid: str) -> bool:
-        """Whether the pass under way has found an order of this grid that the holding may still wait for."""
-        return any(name == grid and kind in _EXPLAINS_HOLDING for name, kind, _, _ in self._now)
+        """Whether the pass under way has found an order of this grid, not in question, that the holding waits for."""
+        found = self._now.keys() - self._asked
+        return any(name == grid and kind in _EXPLAINS_HOLDING for name, kind, _, _ in found)
 
 
 def _key(grid: str, found: Discrepancy) -> _Key:

@@ -41,10 +41,10 @@ _ROWS_FROM = (
 _WAL_BYTES_KEPT = 64 * 1024 * 1024
 _SQLITE_HEADER = b"SQLite format 3\x00"
 _HEADER_BYTES = 100
-_RESTORE = "Restore it from a copy, or start with --fresh, which sets it aside and begins a new journal."
+RESTORE = "Restore it from a copy, or start with --fresh, which sets it aside and begins a new journal."
 REMEDY = (
     "gridwright journal verify says how far it is sound, gridwright journal repair keeps it aside "
-    f"and cuts a broken end off. {_RESTORE}"
+    f"and cuts a broken end off. {RESTORE}"
 )
 
 
@@ -213,7 +213,7 @@ def check_header(path: Path) -> None:
     except FileNotFoundError:
         raise JournalRefused(f"{path}: expected a journal, found none") from None
     except (apsw.Error, OSError) as error:
-        raise JournalRefused(f"{path}: expected a readable journal, found: {error}. {_RESTORE}") from error
+        raise JournalRefused(f"{path}: expected a readable journal, found: {error}. {RESTORE}") from error
     if len(header) < _HEADER_BYTES or not header.startswith(_SQLITE_HEADER):
         raise _not_ours(path, "an SQLite file", f"{found.st_size} bytes that are none")
     application, version = int.from_bytes(header[68:72]), int.from_bytes(header[60:64])
@@ -350,7 +350,7 @@ def _damaged(path: Path, expected: str, found: str) -> JournalRefused:
 
 
 def _not_ours(path: Path, expected: str, found: str) -> JournalRefused:
-    return JournalRefused(f"{path}: expected {expected}, found {found}. {_RESTORE}")
+    return JournalRefused(f"{path}: expected {expected}, found {found}. {RESTORE}")
 
 
 def _unreadable(path: Path, error: Exception) -> JournalRefused:

@@ -91,6 +91,8 @@ class Reconciler:
         self._findings = Findings()
         self._since_ms: dict[str, int] = {}
         self._beside_before: dict[str, Decimal] = {}
+        self._strays: set[str] = set()
+        """Orders of ours once found outside of the books: whatever is decided, no other engine placed them."""
         self._wanted = anyio.Event()
         self._next_done = anyio.Event()
         self._has_ended = False
@@ -213,10 +215,11 @@ class Reconciler:
                 filled_of_closed=books.filled_of_closed,
                 known_grids=self._mirror.numbers(),
                 expects_lost_records=at_start,
-                strays_asked_about=_strays_asked_about(books),
+                strays_known=_strays_asked_about(books) | self._strays,
             ),
             evidence,
         )
+        self._strays.update(each.client_order_id for each in found if each.kind in _STRAYS)
         tally = Tally(orders=len(evidence.open_orders))
         for discrepancy in found:
             if discrepancy.kind is DiscrepancyKind.UNKNOWN_OUTCOME and discrepancy.report is not None:
@@ -269,6 +272,7 @@ class Reconciler:
         names = {grid.name for grid in grids}
         held = sum((grid.coordinator.books.ledger.base for grid in grids), ZERO)
         held += self._mirror.base_of_others(base, names)
+        held += sum((_told_and_not_booked(grid.coordinator.books) for grid in grids), ZERO)
         grid = grids[0]
         books = grid.coordinator.books
         found = reconcile.compare_holding(total=total, held=held, noted=books.beside)
@@ -290,7 +294,7 @@ class Reconciler:
         """Act on a finding that was made twice alike; remember one that was made for the first time."""
         books = grid.coordinator.books
         asked = self._findings.question_about(books.questions, grid.name, found)
-        if asked is not None or reconcile.is_kept(found, books.kept):
+        if asked is not None or reconcile.is_kept(found, [*books.kept, *books.halted_over]):
             return Tally()
         if not self._findings.is_confirmed(grid.name, found):
             return Tally(has_doubts=True)
@@ -335,6 +339,12 @@ def _strays_asked_about(books: GridBooks) -> frozenset[str]:
     """The orders outside of the books that a person is asked about."""
     found = (question.found.discrepancy for question in books.questions.values())
     return frozenset(each.client_order_id for each in found if each.kind in _STRAYS)
+
+
+def _told_and_not_booked(books: GridBooks) -> Decimal:
+    """What the orders in question have moved on the account: no second question is about that."""
+    found = (question.found.discrepancy for question in books.questions.values())
+    return sum((reconcile.told_and_not_booked(each, books.slots, books.market) for each in found), ZERO)
 
 
 def _live_orders(slots: Sequence[Slot]) -> list[Order]:

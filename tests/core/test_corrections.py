@@ -216,6 +216,19 @@ def test_cancelling_an_order_that_is_in_no_slot_only_asks_the_exchange(kind: Dis
     assert (fold(books, correction.facts).slots, books.ledger) == before
 
 
+def test_a_lost_exit_that_took_dust_along_is_adopted_with_it() -> None:
+    """0.3 of dust and a lot of 1: the exit that was lost offers 1.3."""
+    books = dusty(*bought(5), dust="0.3")
+    sale = an_intent(leg=Leg.EXIT, generation=1, amount=D("1.3"))
+    found = found_about(books, K.ORPHAN_ORDER, a_report(sale, OPEN))
+    facts = correct(books, found, R.ADOPT).facts
+    fold(books, facts)
+    state = books.slots[5].state
+    assert isinstance(state, Exiting)
+    assert (state.lot.quantity, books.ledger.dust.quantity) == (D("1.3"), ZERO)
+    assert_exact(books)
+
+
 # Releasing
 
 

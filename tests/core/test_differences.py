@@ -165,14 +165,14 @@ def test_a_short_holding_says_what_is_missing_and_what_the_choices_do() -> None:
     assert (found.proposed, found.unanswered) == (R.WRITE_OFF, "the grid only exits: nothing new opens")
 
 
-def test_too_large_a_holding_is_not_ours_and_stops_nothing() -> None:
+def test_too_large_a_holding_is_not_ours_and_opens_nothing_while_it_is_asked_about() -> None:
     found = about_holding(K.HOLDING_OVER, total=D(5), held=D(2), quantity=D(3))
     assert found.detail == "the account holds 3 more beside the lots of its grids than before"
     assert effects(found) == {
         R.NOTE: ("remembers what is beside the lots as not ours; nothing else changes", False),
         R.HALT: ("halts the grid: nothing is placed or cancelled, its orders stay", False),
     }
-    assert found.unanswered == "the grid goes on: what is beside its lots is not touched"
+    assert found.unanswered == "the grid only exits: nothing new opens"
 
 
 def test_new_rules_are_named_with_what_they_were() -> None:

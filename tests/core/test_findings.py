@@ -229,6 +229,7 @@ def test_L18_a_fill_belongs_to_the_order_that_was_asked_for_and_to_no_other_slot
 
 
 def test_L27_an_id_is_never_used_again_in_the_life_of_a_grid() -> None:
+    """I4."""
     run = GridRun(an_opening(a_spec(window=4)))
     for _ in range(25):
         run.trade(200, 150, 95, 130, 205)

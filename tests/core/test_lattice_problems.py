@@ -1,12 +1,13 @@
 """An impossible grid is refused with one line that says what was expected and what was found."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from engine.core.lattice import make_lattice
 from engine.model.errors import SettingsInvalid
-from engine.model.grid import SizedBy, Spacing
+from engine.model.grid import InitialPurchase, SizedBy, Spacing
 from engine.model.market import FeeCurrency, Market
 from tests.builders import a_market, a_spec
 
@@ -94,3 +95,17 @@ def test_a_lot_that_can_be_bought_but_not_sold_after_the_fee() -> None:
 def test_a_fee_in_quote_takes_nothing_from_what_can_be_sold() -> None:
     market = a_market(lot_size=D("0.1"), amount_min=D("0.1"), fee_currency=FeeCurrency.QUOTE)
     assert make_lattice(a_spec(size=D("0.1")), market, D(150)).amounts == (D("0.1"),) * 10
+
+
+def test_an_initial_purchase_below_the_least_order_at_a_start_price_under_the_range() -> None:
+    """Each slot from 100 up is worth 5 at its own level, and 4.66 at 93.14."""
+    spec = a_spec(size=D("0.05001"), initial_purchase=InitialPurchase.LIMIT)
+    with pytest.raises(SettingsInvalid) as refused:
+        make_lattice(spec, a_market(), D("93.14"))
+    assert str(refused.value) == (
+        "grid 'main': base_per_slot: expected an initial purchase that BTC/USDT takes, found 0.05001 BTC in slot 0 at "
+        "the start price 93.14: notional must be at least 5 USDT, was 4.6579314"
+    )
+    assert make_lattice(replace(spec, initial_purchase=InitialPurchase.NONE), a_market(), D("93.14")).anchor == D(
+        "93.14"
+    )

@@ -51,6 +51,10 @@ def mismatch() -> Discrepancy:
     return about_market(MARKET, replace(MARKET, notional_min=D(7)), fits=True)
 
 
+def over() -> Discrepancy:
+    return about_holding(K.HOLDING_OVER, total=D(5), held=D(2), quantity=D(3))
+
+
 def state_of(books: GridBooks) -> GridState:
     """The state, which mypy does not take for unchanged between two calls."""
     return books.state
@@ -99,7 +103,16 @@ def test_the_second_question_about_a_slot_leaves_the_thaw_to_the_first() -> None
     assert settle(books, "q1") == (SlotThawed(slot=5, by="ann"),)
 
 
-@pytest.mark.parametrize("found", [short_of("1"), mismatch()], ids=["holding", "market"])
+def test_the_first_question_about_a_slot_leaves_it_frozen_for_the_second() -> None:
+    books = books_with(*OPENED)
+    fold(books, corrections.ask(books, vanished(books)))
+    fold(books, corrections.ask(books, found_about(books, K.ORDER_MISMATCH, a_report(ENTRY, OPEN))))
+    assert settle(books, "q1") == (SlotFrozen(slot=5, reason="question q2: order_mismatch", by="ann"),)
+    assert books.slots[5].freeze_reason == "question q2: order_mismatch"
+    assert settle(books, "q2") == (SlotThawed(slot=5, by="ann"),)
+
+
+@pytest.mark.parametrize("found", [short_of("1"), over(), mismatch()], ids=["short", "over", "market"])
 def test_a_question_about_holding_or_rules_lets_the_grid_only_exit_and_its_answer_lets_it_run(
     found: Discrepancy,
 ) -> None:
@@ -113,12 +126,6 @@ def test_a_question_about_holding_or_rules_lets_the_grid_only_exit_and_its_answe
     assert back == GridStateChanged(
         state=GridState.RUNNING, disposal=None, reason="question q1 is answered: keep", by="ann"
     )
-
-
-def test_a_holding_that_is_over_is_asked_without_holding_anything_back() -> None:
-    books = books_with()
-    over = about_holding(K.HOLDING_OVER, total=D(5), held=D(2), quantity=D(3))
-    assert corrections.ask(books, over) == (DiscrepancyFound(name="q1", discrepancy=over, asks=True),)
 
 
 def test_another_engine_halts_the_grid_and_keeping_lets_it_run_again() -> None:

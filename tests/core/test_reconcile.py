@@ -297,6 +297,11 @@ def test_a_policy_can_decide_what_is_asked_by_default() -> None:
     assert reconcile.automatic_resolution(discrepancy_of(K.VANISHED_ORDER), policy) is R.RELEASE
 
 
+def test_missing_base_that_is_looked_for_again_is_a_question_so_that_the_grid_opens_nothing_meanwhile() -> None:
+    policy = {**DEFAULT_POLICY, K.HOLDING_SHORT: R.QUERY}
+    assert reconcile.automatic_resolution(discrepancy_of(K.HOLDING_SHORT), policy) is None
+
+
 def test_an_orphan_that_cannot_be_adopted_is_cancelled_instead() -> None:
     passed = the_one(books_of(a_slot(5, generation=1)), told(a_report(ENTRY, OPEN)))
     assert reconcile.automatic_resolution(passed, DEFAULT_POLICY) is R.CANCEL

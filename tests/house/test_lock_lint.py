@@ -165,7 +165,7 @@ def beside_the_engine(source: Source) -> list[Source]:
 
 
 def test_the_engine_keeps_the_lock_hierarchy() -> None:
-    """Each finding names file, line, rule, and the chain of calls that leads to it."""
+    """L-01, 023: Each finding names file, line, rule, and the chain of calls that leads to it."""
     found = [str(finding) for finding in lint(python_sources("engine"))]
     assert not found, report(found)
 

@@ -202,6 +202,7 @@ async def test_blocking_wait_gives_the_same_order_of_everything_in_every_run(tmp
 
 
 async def test_journal_goes_on_where_it_ended_with_the_instance_it_was_made_with(tmp_path: Path) -> None:
+    """034b."""
     other = JournalIdentity(instance="zzz", created_ms=5)
     async with open_journal(tmp_path, IDENTITY) as journal:
         await journal.append("btc", [fact_number(1)], 1)

@@ -106,7 +106,7 @@ async def test_memory_with_another_ledger_than_the_journal_is_told() -> None:
 
 
 async def test_mm_023_a_photo_stays_as_it_was_taken() -> None:
-    """Facts that come afterwards are in neither side of the comparison."""
+    """L-23 too: Facts that come afterwards are in neither side of the comparison."""
     scene = Scene()
     scene.live(ENTRY)
     photo = scene.photo()

@@ -1,7 +1,7 @@
 """The world of a simulated engine: a market, an account, a disk and a clock, on which engines live and die.
 
-What must hold is looked at in three ways: by the exchange whenever a request arrives, by a
-cheap check every so many steps, and by ``sim_truths`` once nothing moves any more.
+What must hold is looked at in four ways: by the exchange whenever a request arrives, by a cheap check after
+every step, by ``sim_truths`` once nothing moves any more, and by the independent checker of the whole history.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ from engine.model.ids import key_from_client_order_id
 from engine.model.market import Market
 from engine.model.money import ZERO
 from engine.model.order import OrderReport, OrderRequest
-from engine.model.slot import order_of
+from engine.model.slot import Exiting, order_of
 from engine.model.snapshot import EngineState
 from engine.runtime.clock import VirtualClock
 from engine.runtime.engine import Engine
@@ -220,7 +220,7 @@ class SimWorld:
                 self.engine._desk.close()
 
         schedule = replace(self._schedule, seed=mix(self._schedule.seed, self.lives))
-        loop = SimLoop(self.clock, schedule, Watch(check=self.check_invariants, at_death=sever))
+        loop = SimLoop(self.clock, schedule, Watch(check=self.check_invariants, every=1, at_death=sever))
         journal = SimJournal(self.disk, commit_seconds=self._commit_seconds, kill=loop.kill)
         history, matching = self.exchange.history, self.exchange.matching
         totals = {name: balance.free + balance.locked for name, balance in matching.balances().items()}
@@ -240,6 +240,10 @@ class SimWorld:
             assert live == books.slot_of_order, f"I2: {live} in the slots, {books.slot_of_order} in the index"
             held = books.ledger.dust.quantity + sum((lot.quantity for lot in books.lots()), ZERO)
             assert held == books.ledger.base, f"I3: the slots hold {held}, the ledger says {books.ledger.base}"
+            for slot in books.slots:
+                if isinstance(slot.state, Exiting):
+                    rest, lot = slot.state.order.amount - slot.state.order.filled, slot.state.lot.quantity
+                    assert rest <= lot, f"I8: the exit of slot {slot.index} sells {rest} more of a lot of {lot}"
 
 
 # Scenes

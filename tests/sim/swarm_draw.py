@@ -19,6 +19,7 @@ from tests.sim.sim_world import GRID, Death
 
 D = Decimal
 VIRTUAL_SECONDS = 360
+ORDERS_MAX = 50
 _TICK = D("0.01")
 
 
@@ -54,6 +55,8 @@ class Draw:
     commands: tuple[tuple[float, Command], ...]
     deeds: tuple[Deed, ...]
     ends_with_restart: bool
+    orders_max: int = ORDERS_MAX
+    """Placements that the exchange takes within ten seconds; the engine's own budget is 45."""
 
     def __str__(self) -> str:
         """In one line, without the path."""
@@ -94,6 +97,7 @@ def draw(seed: int) -> Draw:
         commands=tuple(_draw_commands(dice, slots)),
         deeds=tuple(_draw_deeds(dice)),
         ends_with_restart=dice.random() < 0.3,
+        orders_max=dice.choice((ORDERS_MAX, ORDERS_MAX, 8, 3)),
     )
 
 

@@ -78,7 +78,7 @@ async def _put_in_order(grid: GridCoordinator, control: GridControl) -> None:
 
 
 def test_manager_slot_deadlock_reports_decisions_and_commands_on_the_same_slots_all_finish() -> None:
-    """Forty tasks, a journal that lets all of them interleave, and a bound in virtual time."""
+    """seed-002.1: Forty tasks, a journal that lets all of them interleave, and a bound in virtual time."""
     bench = a_crowded_bench(seed=1)
     finished = []
 
@@ -115,7 +115,7 @@ def test_manager_slot_deadlock_reports_decisions_and_commands_on_the_same_slots_
 
 
 def test_manager_slot_deadlock_the_planted_inversion_is_refused_at_once() -> None:
-    """Slot, then manager: the order that deadlocks is refused although both locks could be had."""
+    """seed-002.1, 031a: Slot, then manager: the order that deadlocks is refused although both locks could be had."""
     bench = Bench(a_path(155, 155))
 
     async def invert(engine: Engine) -> None:
@@ -156,7 +156,7 @@ class WatchedSlots(list[Slot]):
 
 
 def test_iteration_over_the_live_slot_table_never_spans_a_change_of_it_and_misses_nothing() -> None:
-    """Decisions and snapshots are made while reports change slots; no reader ever sees half of a change."""
+    """seed-002.2, 032a: Decisions and snapshots are made while reports change slots; none of them sees half of one."""
     bench = a_crowded_bench(seed=2)
 
     async def read_and_change(engine: Engine) -> None:
@@ -203,7 +203,7 @@ def _run_fill_offline_and_run_again(bench: Bench, *, offline_seconds: float) -> 
 
 
 def test_an_offline_fill_is_adopted_with_exactly_the_quantity_that_was_executed() -> None:
-    """Two entries of 1 BTC at 150 and 140 fill while nobody is there; the fee is taken in BTC."""
+    """seed-002.3: Two entries of 1 BTC at 150 and 140 fill while nobody is there; the fee is taken in BTC."""
     bench = Bench(a_path(155, 135, 138, 138, 138), markets=[a_market()])
     engine = _run_fill_offline_and_run_again(bench, offline_seconds=100)
     slots = engine.coordinators["main"].books.slots
@@ -231,7 +231,7 @@ def test_an_offline_fill_in_parts_is_adopted_with_the_sum_of_its_parts() -> None
 
 
 def test_double_execution_between_decision_and_reservation_many_deciders_place_each_order_once() -> None:
-    """Twenty tasks decide on every price at once, while the journal still writes the first decision."""
+    """seed-002.4: Twenty tasks decide on every price at once, while the journal still writes the first decision."""
     bench = a_crowded_bench(seed=3)
 
     async def decide_together(engine: Engine) -> None:
@@ -261,7 +261,7 @@ def test_double_execution_between_decision_and_reservation_many_deciders_place_e
 
 
 def test_a_part_nobody_started_keeps_the_engine_starting_and_then_halts_it_with_its_name() -> None:
-    """The second grid's market never trades in time: starting, still starting, halted; never running."""
+    """seed-002.5: The second grid's market never trades in time: starting, still starting, halted; never running."""
     grids = [a_spec(), a_spec(name="second", symbol=ETH)]
     eth = a_market(symbol=ETH, base="ETH")
     sources = [a_path(*[155] * 10), a_path(155, start_ms=600_000, symbol=ETH)]

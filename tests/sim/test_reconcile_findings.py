@@ -191,7 +191,7 @@ def test_mm_021_a_difference_is_corrected_or_asked_and_never_only_told() -> None
 
 @pytest.mark.parametrize("way", ["L14", "L39"])
 def test_L14_L39_an_order_without_an_answer_is_asked_for_until_it_is_known_and_never_sent_again(way: str) -> None:
-    """Every answer to a placement is lost, before (L14) or after (L39) it was executed."""
+    """I15: Every answer to a placement is lost, before (L14) or after (L39) it was executed."""
     lost = {"request_lost_chance": D(1)} if way == "L14" else {"answer_lost_chance": D(1)}
 
     class Plan(FaultPlan):

@@ -163,6 +163,30 @@ def test_lost_records_can_be_asked_about_instead() -> None:
     assert_balanced(bench, engine)
 
 
+def test_a_question_about_a_lost_order_follows_what_becomes_of_it_and_hides_no_holding() -> None:
+    """Asked while it rested, filled meanwhile: the question says so, what it bought is no surplus, and it is booked."""
+    bench = a_bench(155, 155, 155, *[145] * 20, policy={K.ORPHAN_ORDER: None, K.HOLDING_OVER: None})
+    lives(bench, 30)
+    lose_records(bench, sum(isinstance(record.fact, OrderIntended | OrderReported) for record in bench.records()))
+
+    async def answer(engine: Engine) -> None:
+        await anyio.sleep(400)
+        found = {name: question.found.discrepancy for name, question in books_of(engine).questions.items()}
+        about_five = {name: each for name, each in found.items() if each.slot == 5}
+        ((name, asked),) = about_five.items()
+        assert asked.report is not None
+        assert (asked.report.status, asked.report.filled) == (OrderStatus.FILLED, D(1))
+        assert books_of(engine).slots[5].freeze_reason == f"question {name}: orphan_order"
+        assert {each.kind for each in found.values()} == {K.ORPHAN_ORDER}
+        for each in found:
+            await resolve(engine, each, R.ADOPT)
+        await anyio.sleep(SURE)
+        assert questions(engine) == []
+        assert books_of(engine).slots[5].freeze_reason is None
+
+    assert_balanced(bench, bench.run(answer))
+
+
 def test_an_engine_on_a_copy_of_the_journal_beside_a_running_one_ends_with_one_of_them_halted() -> None:
     """The same instance twice: whoever finds orders of its own name that it never intended stops and asks."""
     bench = a_bench(155, 155, 145, 145, 155, 165, *[155, 145] * 10)

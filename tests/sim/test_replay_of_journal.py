@@ -22,6 +22,8 @@ from engine.runtime.journal_store import read_records
 from engine.runtime.replaying import Replay, replay
 from tests.builders import INSTANCE, a_market, a_spec
 from tests.sim.engine_builders import Bench, SlowJournal, a_path, until_quiet
+from tests.sim.swarm import _live_through, _world_of
+from tests.sim.swarm_draw import draw
 from tests.sim.test_restart import live_on_disk
 
 D = Decimal
@@ -66,6 +68,16 @@ def test_a_run_is_reproduced_to_the_last_decision(spec: GridSpec, lot: str, fee_
     )
     bench.run()
     assert_reproduced(bench, decided=15)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_run_drawn_by_the_swarm_is_reproduced_whatever_went_wrong(seed: int) -> None:
+    """Deaths, gaps, bans, a full disk, hands on the account: what the journal holds led to what it decided."""
+    drawn = draw(seed)
+    world = _world_of(drawn)
+    assert _live_through(world, drawn) == []
+    found = replayed(world.disk.records)
+    assert (found.difference, found.records) == (None, len(world.disk.records))
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -88,6 +88,8 @@ def test_what_a_new_engine_finds_is_what_the_last_one_left(tmp_path: Path) -> No
 def test_an_engine_restarted_again_and_again_ends_with_exact_books_and_ids_that_were_never_used_twice(
     tmp_path: Path, lives: int
 ) -> None:
+    """I4, I7."""
+
     async def a_while(engine: Engine) -> None:
         await anyio.sleep(900 / lives - 13)
 
@@ -117,6 +119,7 @@ def test_a_window_may_change_between_two_lives_and_applies_at_once(tmp_path: Pat
 def test_a_grid_configured_otherwise_than_it_runs_is_refused_with_both_and_what_to_do(
     tmp_path: Path, change: dict[str, object]
 ) -> None:
+    """I14."""
     live_on_disk(tmp_path)
     with pytest.raises(SettingsInvalid) as told:
         live_on_disk(tmp_path, until_quiet, a_spec(**change))

@@ -169,6 +169,7 @@ def figures_of(engine: Engine, watch: Watch) -> dict[str, object]:
 
 
 def test_a_day_of_the_market_leaves_nothing_behind(tmp_path: Path, record_property: Record) -> None:
+    """I12, mm-006, mm-019, mm-020."""
     soak_and_check(tmp_path, record_property, hours=24)
 
 

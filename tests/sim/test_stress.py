@@ -248,6 +248,7 @@ async def stress_and_check(folder: Path, record: Record, *, seconds: float, seed
 
 
 async def test_ten_busy_tasks_lose_nothing(tmp_path: Path, record_property: Record) -> None:
+    """seed-000, mm-008: slots and order index change together, under load, and the state is compared."""
     await stress_and_check(tmp_path, record_property, seconds=5, seed=7)
 
 

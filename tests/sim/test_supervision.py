@@ -97,7 +97,7 @@ def test_a_worker_that_meets_what_no_port_may_raise_halts_the_engine() -> None:
 def test_more_requests_than_the_queue_holds_halt_the_engine_before_any_of_them_is_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Six entries and room for two requests; all six intents are durable, so a restart asks about each."""
+    """019: Six entries and room for two requests; all six intents are durable, so a restart asks about each."""
     monkeypatch.setattr(executor, "QUEUE_MAX", 2)
     monkeypatch.setattr(executor, "WORKERS", 1)
     bench = Bench(a_path(*BUSY_PATH))

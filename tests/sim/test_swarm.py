@@ -14,7 +14,7 @@ from engine.core import orders
 from engine.model.order import Fill, Order, OrderReport
 from tests.sim.schedules import Strategy
 from tests.sim.swarm import run_swarm, shrink
-from tests.sim.swarm_draw import draw
+from tests.sim.swarm_draw import ORDERS_MAX, draw
 
 Record = Callable[[str, object], None]
 TOP = Path(__file__).resolve().parents[2]
@@ -68,6 +68,7 @@ def test_the_draws_reach_everything_that_can_be_drawn() -> None:
         assert {bool(getattr(one.faults, switch)) for one in drawn} == {True, False}, switch
     for name in ("commands", "deeds", "full_from_commit", "stall_seconds", "partial_fill_chance", "ends_with_restart"):
         assert {bool(getattr(one, name)) for one in drawn} == {True, False}, name
+    assert {one.orders_max for one in drawn} == {3, 8, ORDERS_MAX}
     assert {one.spec.slots for one in drawn} == set(range(2, 13))
 
 

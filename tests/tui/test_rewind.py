@@ -1,5 +1,6 @@
 """The past in the terminal: what it shows, what moves it, and that it can be taken for nothing else."""
 
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -7,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import anyio.to_thread
 import pytest
 from textual.pilot import Pilot
@@ -214,6 +216,35 @@ async def test_a_journal_that_can_no_longer_be_read_is_said_and_the_last_frame_s
         past.failure = None
         await press(pilot, "left_square_bracket")
         assert "record 4,029 of 4,031" in banner(app)
+
+
+async def test_an_end_that_is_reached_again_and_again_is_said_once() -> None:
+    async with in_the_past() as (app, _, _, pilot):
+        await press(pilot, *["right_square_bracket"] * 5)
+        assert [text for _, text in toasts(app)] == ["This is the last record; escape for live."]
+
+
+async def test_a_journal_that_takes_its_time_is_said_to_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.app.PATIENCE_SECONDS", 0.01)
+    may_open = threading.Event()
+
+    def open_slowly() -> SceneHistory:
+        may_open.wait()
+        return SceneHistory()
+
+    app = GridwrightApp(SceneClient(scenes.running()), open_history=open_slowly)
+    async with app.run_test(size=MEDIUM) as pilot:
+        await pilot.press("left_square_bracket")
+        try:
+            with anyio.fail_after(10):
+                while not toasts(app):
+                    await pilot.pause(0.01)
+            assert toasts(app) == [("information", "Reading the journal; trading goes on.")]
+            assert type(app.screen) is Dashboard
+        finally:
+            may_open.set()
+        await settle(pilot)
+        assert isinstance(app.screen, RewindScreen)
 
 
 async def test_without_a_journal_the_key_says_so_and_nothing_opens() -> None:

@@ -99,7 +99,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 async def test_a_terminal_that_is_not_read_for_six_seconds_delays_the_engine_by_less_than_50_ms(
     terminal: Terminal,
 ) -> None:
-    """The same watch with and without a reader; a shared loop would be silent for five of the six seconds."""
+    """I11: The same watch with and without a reader; a shared loop would be silent for five of the six seconds."""
     await _until_running(terminal)
     read = await _watch(terminal)
     terminal.stall()

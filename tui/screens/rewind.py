@@ -134,6 +134,8 @@ class RewindScreen(Dashboard):
         at = self._wanted.sequence if isinstance(self._wanted, ToRecord) else self._shown_sequence
         wanted = min(max(at + records, 1), self._history.last_sequence)
         if wanted == at:
+            # One word at a time: a key held down at an end would cover the records with what it is told.
+            self.app.clear_notifications()
             self._say_no("This is the first record." if records < 0 else "This is the last record; escape for live.")
             return
         self._go(ToRecord(wanted))
