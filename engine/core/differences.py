@@ -201,5 +201,7 @@ def _effect_of_adoption(order: Order | None, report: OrderReport | None) -> str:
     if report is None:
         return "books nothing"
     news = report.filled - (report.filled * 0 if order is None else order.filled)
+    if news == 0:
+        return f"books no execution, and the order as {report.status}"
     verb = "bought" if report.side is Side.BUY else "sold"
     return f"books {_text(news)} {verb} at {_text(report.price)} or better, and the order as {report.status}"

@@ -305,7 +305,9 @@ class Engine:
             raise SettingsInvalid(*problems)
         await ask_about_unseen_orders(self.coordinators.values(), self._executor, now_ms=self.clock.now_ms())
         await reconciler.at_start()
-        self.roster.report_in(_RECONCILIATION, str(reconciler.last))
+        self._tell_compared(reconciler.last)
+        records = f"{self._journal.head[0]:,} records in the journal"
+        self.story.tell(f"{records}; {reconciler.last}", at_ms=self.clock.now_ms(), level=EventLevel.INFO)
         await self.roster.wait_complete()
         for coordinator in self.coordinators.values():
             await coordinator.start()
@@ -360,9 +362,12 @@ class Engine:
 
     def _caught_up(self, tally: Tally) -> None:
         """Books and exchange were compared, and nothing is in doubt."""
-        self.roster.report_in(_RECONCILIATION, f"{time_text(self.clock.now_ms())}: {tally}")
+        self._tell_compared(tally)
         if self.connection is not Connection.DISCONNECTED:
             self._grids.let_go()
+
+    def _tell_compared(self, tally: Tally) -> None:
+        self.roster.report_in(_RECONCILIATION, f"{time_text(self.clock.now_ms())}: {tally}")
 
     def _look_again(self) -> None:
         if self._reconciler is not None:
