@@ -36,6 +36,8 @@ class GridBookkeeper:
         self.books = manager.books
         self.changes = 0
         self.unsettled: set[int] = set()
+        self.states_on_their_way = 0
+        """States of the grid that are in force and not yet durable: nothing is sent on their strength."""
         self._journal = journal
         self._clock = clock
 
@@ -71,10 +73,12 @@ class GridBookkeeper:
                 return facts
             at_ms = self._clock.now_ms()
             staged = self.stage(facts, at_ms)
-            for fact in facts:
-                if isinstance(fact, GridStateChanged):
-                    self.books.apply(fact, at_ms)
+            states = [fact for fact in facts if isinstance(fact, GridStateChanged)]
+            for state in states:
+                self.books.apply(state, at_ms)
+            self.states_on_their_way += len(states)
             await self.make_durable(staged)
+            self.states_on_their_way -= len(states)
             for fact in facts:
                 if not isinstance(fact, GridStateChanged):
                     self.books.apply(fact, at_ms)
@@ -103,7 +107,9 @@ class GridBookkeeper:
             at_ms = self._clock.now_ms()
             self.books.apply(fact, at_ms)
             staged = self._stage((fact,), at_ms)
+            self.states_on_their_way += 1
         await self._journal.make_durable(staged)
+        self.states_on_their_way -= 1
 
     def _stage(self, facts: Sequence[Fact], at_ms: int) -> Staged:
         self.changes += 1

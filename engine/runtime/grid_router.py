@@ -43,7 +43,7 @@ class GridRouter:
         """Whether an order that has waited for its turn may still go out."""
         key = key_from_client_order_id(request.client_order_id)
         grid = self.of_order(request.client_order_id)
-        if key is None or grid is None or grid.wait_reason is not None:
+        if key is None or grid is None or grid.wait_reason is not None or grid.bookkeeper.states_on_their_way:
             return False
         return is_still_wanted(key.leg, grid.books.state)
 

@@ -1,6 +1,7 @@
 """What an operator asks for, on the whole engine: pause, resume, freeze, thaw and the three ways to stop."""
 
 from decimal import Decimal
+from functools import partial
 
 import anyio
 import pytest
@@ -18,7 +19,7 @@ from engine.model.slot import Empty, Entering, Exiting, Holding, lot_of
 from engine.model.snapshot import EngineState
 from engine.runtime.engine import Engine
 from tests.builders import SYMBOL, Number, a_market, a_spec
-from tests.sim.engine_builders import QUOTE_FEES, Bench, a_path, assert_balanced, until_quiet
+from tests.sim.engine_builders import QUOTE_FEES, Bench, SlowJournal, a_path, assert_balanced, until_quiet
 
 D = Decimal
 MINUTE = 60
@@ -241,3 +242,24 @@ def test_commands_wait_until_every_part_has_reported_in() -> None:
             await engine.command(Pause(grid="main"), by="test")
 
     anyio.run(early)
+
+
+def test_an_order_that_waits_for_its_turn_is_not_sent_on_the_strength_of_a_state_that_is_not_yet_durable() -> None:
+    """I10: a resume is in force at once, and its record is still on its way to the disk."""
+    journal = SlowJournal(commit_seconds=5)
+    bench = Bench(a_path(*[155] * 10), journal=journal)
+    wanted: list[bool] = []
+
+    async def resume(engine: Engine) -> None:
+        await anyio.sleep(60)
+        grid = engine.coordinators["main"]
+        ((request, _), *_) = grid.manager.live_requests()
+        await engine.command(Pause(grid="main"), by="ann")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(engine.command, Resume(grid="main"), by="ann"))
+            await anyio.sleep(2)
+            wanted.append(grid.books.state is GridState.RUNNING and engine._grids.is_wanted(request))
+        wanted.append(engine._grids.is_wanted(request))
+
+    bench.run(resume)
+    assert wanted == [False, True]
