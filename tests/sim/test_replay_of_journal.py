@@ -122,7 +122,7 @@ def a_slow_run(commit_seconds: float) -> Bench:
     return bench
 
 
-@pytest.mark.parametrize("commit_seconds", [0.3, 0.5, 1.0])
+@pytest.mark.parametrize("commit_seconds", [0.3, 0.5, 1.2])
 def test_a_run_on_a_slow_disk_is_reproduced_though_decisions_were_made_on_books_that_lagged(
     commit_seconds: float,
 ) -> None:
