@@ -251,7 +251,7 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], None], int, tuple[str, ...]]] = {
     "journal flipped": ("journal.db", flipped, 2, ("expected record ", " with hash ", RESTORE)),
     "journal cut": ("journal.db", cut, 2, ("expected a readable journal, found: ", "malformed", RESTORE)),
     "journal foreign": ("journal.db", made_foreign, 2, ("expected a journal of gridwright, found ", RESTORE)),
-    "journal noise": ("journal.db", made_noise, 2, ("an SQLite file, found 9000 bytes that are none", RESTORE)),
+    "journal noise": ("journal.db", made_noise, 2, ("an SQLite file, found 9000 bytes of something else", RESTORE)),
     "journal newer": (
         "journal.db",
         made_newer,

@@ -85,6 +85,24 @@ def test_until_end_prints_one_object_with_the_keys_of_the_contract(tmp_path: Pat
     assert (grid["profit"]["residual"], grid["state"], status["engine"]["connection"]) == ("0", "running", "ended")
 
 
+def test_a_status_that_finds_no_room_on_stdout_is_one_line(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    options = ["--config", str(tmp_path / "my.toml"), "--state-dir", str(place.state)]
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "tui.main", *options, *RUN_TO_END],
+            env={**os.environ, "PYTHONPATH": str(TOP)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == "stdout: expected room to write, found: No space left on device"
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 async def test_a_signal_ends_it_in_order_and_the_next_start_goes_on(number: signal.Signals, tmp_path: Path) -> None:
     place = Place(tmp_path, SYNTHETIC)

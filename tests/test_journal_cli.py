@@ -318,7 +318,7 @@ def made_a_folder(path: Path) -> None:
 STRANGERS = {
     "foreign": (made_foreign, "expected a journal of gridwright, found an SQLite file of application 0x0"),
     "newer": (made_newer, "expected journal format 1 or older, found 2: a newer gridwright wrote it"),
-    "text": (made_text, "expected an SQLite file, found 10 bytes that are none"),
+    "text": (made_text, "expected an SQLite file, found 10 bytes of something else"),
     "folder": (made_a_folder, "expected a regular file, found a link or a special file"),
     "readable by others": (lambda path: path.chmod(0o644), "expected mode 600, found 644: run chmod 600 on it"),
     "none": (lambda path: path.unlink(), "expected a journal, found none"),

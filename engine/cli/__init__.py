@@ -5,11 +5,12 @@ that ``status`` starts light; the terminal is handed in, for the engine knows no
 """
 
 import io
+import json
 import sys
 from argparse import Namespace
 from typing import Protocol
 
-from engine.cli.output import DONE, FAILED, WRONG_USE, leave_stdout, narrate
+from engine.cli.output import DONE, FAILED, WRONG_USE, leave_stdout, narrate, put
 from engine.cli.parser import CommandName, parse_arguments
 from engine.model.errors import GridwrightError, JournalRefused, SettingsInvalid
 from engine.settings import Settings, Source, find_config, load_settings
@@ -98,5 +99,9 @@ def _run_headless(options: Namespace) -> int:
             f"simulation.source: expected replay with --until-end, found {settings.simulation.source}"
         )
     from engine.runtime.headless import run_headless
+    from engine.status import status_from_snapshot
 
-    return run_headless(settings, until_end=options.until_end, fresh=options.fresh)
+    end = run_headless(settings, until_end=options.until_end, fresh=options.fresh)
+    if end.last is not None:
+        put(json.dumps(status_from_snapshot(end.last), indent=2))
+    return FAILED if end.is_halted else DONE

@@ -114,7 +114,7 @@ def next_name(books: GridBooks) -> str:
 
 def freeze_reason(name: str, found: Discrepancy) -> str:
     """Why a slot is frozen while a question about it is open."""
-    return f"question {name}: {found.kind}"
+    return f"question {name}: {found.kind.replace('_', ' ')}"
 
 
 def holding_question(questions: Mapping[str, Discrepancy]) -> str | None:

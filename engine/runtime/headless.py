@@ -1,9 +1,9 @@
-"""The engine without a screen: logs to stderr, ends in order on SIGTERM and SIGINT, data on stdout."""
+"""The engine without a screen: logs to stderr, ends in order on SIGTERM and SIGINT."""
 
-import json
 import logging
 import signal
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import anyio
@@ -14,7 +14,6 @@ from engine.runtime.assembly import World, open_world, run_world
 from engine.runtime.clock import run_on
 from engine.runtime.engine import Engine
 from engine.settings import JournalKind, Settings
-from engine.status import status_from_snapshot
 
 _LOG = logging.getLogger("gridwright")
 _LEVELS = {
@@ -24,10 +23,16 @@ _LEVELS = {
 }
 
 
-def run_headless(settings: Settings, *, until_end: bool, fresh: bool) -> int:
-    """Run until SIGTERM or SIGINT, or until the replayed data ends; returns the exit code.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadlessEnd:
+    """How a run ended; ``last`` is the engine as it was when the data ended, None where nobody waited for that."""
 
-    ``until_end`` prints the status of that moment as JSON on stdout.
+    is_halted: bool
+    last: EngineSnapshot | None
+
+
+def run_headless(settings: Settings, *, until_end: bool, fresh: bool) -> HeadlessEnd:
+    """Run until SIGTERM or SIGINT, or with ``until_end`` until the replayed data ends.
 
     Raises:
         SettingsInvalid: what is configured cannot be run.
@@ -38,9 +43,7 @@ def run_headless(settings: Settings, *, until_end: bool, fresh: bool) -> int:
         run_on(world.clock, run.live, world)
     is_kept = settings.simulation.journal is JournalKind.FILE
     _LOG.info("closed; %s", f"the state is kept in {world.folder}" if is_kept else "nothing is kept")
-    if until_end and run.last is not None:
-        print(json.dumps(status_from_snapshot(run.last), indent=2))
-    return 1 if run.is_halted else 0
+    return HeadlessEnd(is_halted=run.is_halted, last=run.last)
 
 
 class _HeadlessRun:

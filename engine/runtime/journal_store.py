@@ -215,7 +215,7 @@ def check_header(path: Path) -> None:
     except (apsw.Error, OSError) as error:
         raise JournalRefused(f"{path}: expected a readable journal, found: {error}. {RESTORE}") from error
     if len(header) < _HEADER_BYTES or not header.startswith(_SQLITE_HEADER):
-        raise _not_ours(path, "an SQLite file", f"{found.st_size} bytes that are none")
+        raise _not_ours(path, "an SQLite file", f"{found.st_size} bytes of something else")
     application, version = int.from_bytes(header[68:72]), int.from_bytes(header[60:64])
     if application != APPLICATION_ID:
         raise _not_ours(path, "a journal of gridwright", f"an SQLite file of application {application:#x}")

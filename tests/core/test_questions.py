@@ -72,10 +72,10 @@ def test_a_question_about_a_slot_freezes_it_and_its_answer_thaws_it() -> None:
     facts = corrections.ask(books, found)
     assert facts == (
         DiscrepancyFound(name="q1", discrepancy=found, asks=True),
-        SlotFrozen(slot=5, reason="question q1: vanished_order", by=RECONCILER),
+        SlotFrozen(slot=5, reason="question q1: vanished order", by=RECONCILER),
     )
     fold(books, facts)
-    assert (list(books.questions), books.slots[5].freeze_reason) == (["q1"], "question q1: vanished_order")
+    assert (list(books.questions), books.slots[5].freeze_reason) == (["q1"], "question q1: vanished order")
     assert corrections.settle(books, "q1", R.RELEASE, outcome="done", by="ann") == (
         DiscrepancyResolved(name="q1", resolution=R.RELEASE, outcome="done", by="ann"),
         SlotThawed(slot=5, by="ann"),
@@ -99,7 +99,7 @@ def test_the_second_question_about_a_slot_leaves_the_thaw_to_the_first() -> None
     fold(books, corrections.ask(books, found_about(books, K.ORDER_MISMATCH, a_report(ENTRY, OPEN))))
     assert list(books.questions) == ["q1", "q2"]
     assert settle(books, "q2") == ()
-    assert books.slots[5].freeze_reason == "question q1: vanished_order"
+    assert books.slots[5].freeze_reason == "question q1: vanished order"
     assert settle(books, "q1") == (SlotThawed(slot=5, by="ann"),)
 
 
@@ -107,8 +107,8 @@ def test_the_first_question_about_a_slot_leaves_it_frozen_for_the_second() -> No
     books = books_with(*OPENED)
     fold(books, corrections.ask(books, vanished(books)))
     fold(books, corrections.ask(books, found_about(books, K.ORDER_MISMATCH, a_report(ENTRY, OPEN))))
-    assert settle(books, "q1") == (SlotFrozen(slot=5, reason="question q2: order_mismatch", by="ann"),)
-    assert books.slots[5].freeze_reason == "question q2: order_mismatch"
+    assert settle(books, "q1") == (SlotFrozen(slot=5, reason="question q2: order mismatch", by="ann"),)
+    assert books.slots[5].freeze_reason == "question q2: order mismatch"
     assert settle(books, "q2") == (SlotThawed(slot=5, by="ann"),)
 
 

@@ -38,13 +38,13 @@ def filled_with_noise(path: Path) -> None:
 
 UNLOCKED = ("DROP TRIGGER journal_never_updated", "DROP TRIGGER journal_never_deleted")
 REFUSALS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "cut to nothing": (cut_to(0), "expected an SQLite file, found 0 bytes that are none"),
-    "cut in its header": (cut_to(60), "expected an SQLite file, found 60 bytes that are none"),
+    "cut to nothing": (cut_to(0), "expected an SQLite file, found 0 bytes of something else"),
+    "cut in its header": (cut_to(60), "expected an SQLite file, found 60 bytes of something else"),
     "cut in a page": (cut_to(10_000), "malformed|not a database"),
     "cut between pages": (cut_to(8_192), "malformed|not a database"),
     "random bytes": (
         filled_with_noise,
-        "expected an SQLite file, found 20000 bytes that are none",
+        "expected an SQLite file, found 20000 bytes of something else",
     ),
     "foreign database": (
         edited("PRAGMA application_id = 0"),

@@ -158,7 +158,7 @@ def test_a_vanished_order_is_a_question_and_releasing_it_places_a_new_one() -> N
             R.QUERY,
             ["-"] * 5,
         )
-        assert books_of(engine).slots[5].freeze_reason == "question q1: vanished_order"
+        assert books_of(engine).slots[5].freeze_reason == "question q1: vanished order"
         assert await resolve(engine, "q1", R.RELEASE) == (
             "main: q1 release: closes the order in the books with 0 filled; the slot trades again, with a new order"
         )
