@@ -11,6 +11,8 @@ from benchmarks.peers import peer_lines
 from benchmarks.table import Row, heading_lines, machine_line, row_lines
 
 NAMES = ("quiet_ticks", "durable_reports", "replay_year", "ladder_frame", "journal", "startup")
+TABLES = ("filters",)
+"""Those with a table of their own; run by name alone."""
 _PROFILE_LINES = 30
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from engine.core.books import GridBooks
-from engine.core.lattice import funds_needed, make_lattice
+from engine.core.lattice import make_lattice
 from engine.model.events import GridOpened
 from engine.model.grid import Direction, GridSpec, GridState, InitialPurchase, SizedBy, Spacing
 from engine.model.market import Market
@@ -94,7 +94,7 @@ def make_ladder(journal: Journal, *, slots: int) -> Ladder:
     books.state = GridState.RUNNING
     executor = SilentExecutor()
     coordinator = GridCoordinator(
-        SlotManager(books, instance=journal.identity.instance, funds=funds_needed(spec, _MARKET, lattice)),
+        SlotManager(books, instance=journal.identity.instance),
         journal=JournalGate(journal, Story()),
         executor=executor,
         clock=RealClock(),

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from engine.model.commands import Command, CommandDone
+from engine.model.commands import Command, CommandDone, GridChange
+from engine.model.preflight import EditPreview, Preflight
 from engine.model.snapshot import EngineEvent, EngineSnapshot, HistoryFrame
 from engine.settings import Settings
 
@@ -27,6 +28,17 @@ class Client(Protocol):
 
     async def send(self, command: Command) -> CommandDone:
         """Do a command. Raises ``CommandRefused`` or ``EngineStopped``."""
+
+    async def preflight(self, grid: str) -> Preflight:
+        """The grid as it would be started now, at the newest price, with the account's fees and limits.
+
+        Raises:
+            CommandRefused: there is no such grid, or the engine is not ready.
+            EngineStopped: it has ended.
+        """
+
+    async def preview(self, grid: str, change: GridChange) -> EditPreview:
+        """What a live edit would do; nothing happens. Raises as ``preflight`` does."""
 
     async def close(self) -> None:
         """Leave. An embedded engine is closed in order (``on_exit``); a remote one goes on."""

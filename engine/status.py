@@ -7,7 +7,6 @@ outside reaches a terminal raw. Keys are only ever added.
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -23,17 +22,13 @@ from engine.model.snapshot import (
     SlotView,
 )
 from engine.model.text import clean_text
+from engine.model.times import time_text
+from engine.status_sense import position_object, regime_object, risk_object
 from engine.version import program_version
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SLOTS_BESIDE_PRICE = 6
 _QUESTIONS_IN_FULL = 10
 """Of a long list the beginning is read, and the command that answers must not scroll away."""
-
-
-def time_text(at_ms: int) -> str:
-    """UTC milliseconds as ``2020-03-12T10:00:00.000Z``."""
-    return (_EPOCH + timedelta(milliseconds=at_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def status_from_snapshot(snapshot: EngineSnapshot, *, version: str | None = None) -> dict[str, Any]:
@@ -123,7 +118,11 @@ def _grid(grid: GridSnapshot) -> dict[str, Any]:
         "price_time": None if grid.price is None else time_text(grid.price_at_ms),
         "anchor": _text_or_none(grid.anchor),
         "window": grid.window,
-        "regime": {"name": "unknown", "since": None, "reasons": ["no regime monitor is configured"]},
+        "direction": grid.direction.value,
+        "lattice_version": grid.lattice_version,
+        "regime": regime_object(grid.regime),
+        "risk": risk_object(grid.risk),
+        "position": None if grid.position is None else position_object(grid.position),
         "blocks": [{"what": block.what, "reason": block.reason} for block in grid.blocks],
         "slots": [_slot(slot) for slot in grid.slots],
         "profit": _profit(grid.profit),
@@ -149,6 +148,7 @@ def _slot(slot: SlotView) -> dict[str, Any]:
         "cycles": slot.cycles,
         "profit": text_from_decimal(slot.profit),
         "cycle_profit": text_from_decimal(slot.cycle_profit),
+        "entry_side": slot.entry_side.value,
     }
 
 
@@ -169,6 +169,7 @@ def _profit(profit: ProfitView) -> dict[str, Any]:
         "floating": text_from_decimal(profit.floating),
         "fees": text_from_decimal(profit.fees),
         "total": text_from_decimal(profit.total),
+        "funding": text_from_decimal(profit.funding),
         "residual": text_from_decimal(profit.residual),
         "fees_by_currency": {currency: text_from_decimal(fee) for currency, fee in profit.fees_by_currency},
     }
@@ -218,12 +219,29 @@ def _grid_lines(grid: GridSnapshot) -> list[str]:
         f"{clean_text(grid.name, 32)}  {clean_text(grid.symbol, 50)}  {grid.state.value}{reason}  {price}",
         f"  profit    {money}",
         f"  holds     {holds}",
+        *_sense_lines(grid),
         *(f"  blocked   {block}" for block in blocks),
         *_foreign_lines(grid.foreign_orders),
         *_questions_lines(grid),
         f"  slots     {len(grid.slots)}: {counts or 'none'}",
         *_table(_slots_around_price(grid)),
     ]
+
+
+def _sense_lines(grid: GridSnapshot) -> list[str]:
+    """The kind of market and the swap position, where there are any."""
+    lines = []
+    if grid.regime is not None:
+        since = time_text(grid.regime.since_ms)
+        lines.append(f"  regime    {grid.regime.name.value.replace('_', ' ')} since {since}: {grid.regime.reasons[0]}")
+    if grid.position is not None:
+        ends = grid.position.liquidation_price
+        liquidation = "no liquidation price" if ends is None else f"liquidation at {text_from_decimal(ends)}"
+        amount, funding = text_from_decimal(grid.position.amount), _amount(grid.position.funding)
+        lines.append(
+            f"  position  {amount} x{text_from_decimal(grid.position.leverage)}, {liquidation}, funding {funding}"
+        )
+    return lines
 
 
 def _foreign_lines(count: int) -> list[str]:

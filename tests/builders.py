@@ -10,7 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from engine.core.books import GridBooks
-from engine.core.ladder import GridView
+from engine.core.grid_view import GridView
 from engine.core.lattice import make_lattice
 from engine.model.events import GridOpened, GridStateChanged, OrderIntended
 from engine.model.grid import (
@@ -124,20 +124,6 @@ def a_view(
         window=spec.window,
         initial_purchase=spec.initial_purchase,
         dust=dust,
-    )
-
-
-def view_of(books: GridBooks) -> GridView:
-    """What ``decide`` decides on, taken from books as the manager takes it."""
-    return GridView(
-        market=books.market,
-        lattice=books.lattice,
-        slots=books.slots,
-        state=books.state,
-        disposal=books.disposal,
-        window=books.spec.window,
-        initial_purchase=books.spec.initial_purchase,
-        dust=books.ledger.dust,
     )
 
 

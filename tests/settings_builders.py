@@ -16,6 +16,8 @@ upper = 68000
 slots = 40
 quote_per_slot = 100
 """
+SWAP_GRID = GRID.replace("BTC/USDT", "BTC/USDT:USDT")
+"""The good grid on the perpetual swap."""
 
 
 def load(text: str, folder: Path, **arguments: Any) -> Settings:
@@ -38,3 +40,13 @@ def with_grid(old: str, new: str) -> str:
     """The good grid with one line changed."""
     assert old in GRID
     return GRID.replace(old, new)
+
+
+def with_range(written: str) -> str:
+    """The good grid with another way of writing its range."""
+    return with_grid("lower = 52000\nupper = 68000\n", written)
+
+
+def with_stop(grid: str, kind: str, basis: str, at: str) -> str:
+    """A grid with one more stop."""
+    return f'{grid}[[grid.stop]]\nkind = "{kind}"\nbasis = "{basis}"\nat = {at}\n'

@@ -23,6 +23,9 @@ TOP = Path(__file__).parent.parent
 GOOD = (TOP / "config.toml").read_text()
 
 
+QUESTIONS = (["preflight"], ["edit", "--slots", "4"], ["panic", "--yes"], ["lift", "panic_key", "--yes"])
+
+
 class FakeTerminal:
     """Remembers how the terminal was started."""
 
@@ -163,7 +166,14 @@ def test_a_refusal_of_the_engine_is_a_failure_with_its_words(
 def test_without_an_engine_the_socket_is_named_and_how_to_start_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for words in (["status"], ["events", "--follow"], ["pause"], ["freeze", "1"], ["resolve", "q3", "halt"]):
+    for words in (
+        ["status"],
+        ["events", "--follow"],
+        ["pause"],
+        ["freeze", "1"],
+        ["resolve", "q3", "halt"],
+        *QUESTIONS,
+    ):
         assert run(*words, "--state-dir", tmp_path / "no where") == 1
         out, err = capsys.readouterr()
         assert out == ""
@@ -209,6 +219,21 @@ def test_a_running_engine_is_reached_while_the_file_has_a_mistake(
         ["resolve", "", "halt"],
         ["resolve", "q" * 65, "halt"],
         ["reconcile", "q3"],
+        ["preflight", "btc"],
+        ["edit"],
+        ["edit", "--yes"],
+        ["edit", "--slots", "0"],
+        ["edit", "--slots", "46657"],
+        ["edit", "--lower", "0"],
+        ["edit", "--lower", "-1"],
+        ["edit", "--upper", "1e5"],
+        ["edit", "--upper", "NaN"],
+        ["edit", "--size", "\u0663"],
+        ["edit", "--size", "9" * 21],
+        ["edit", "--lower", "68000", "--upper", "52000"],
+        ["panic", "btc"],
+        ["lift"],
+        ["lift", "joy"],
         ["events", "--limit", "0"],
         ["events", "--limit", "1001"],
         ["stop", "--cancel", "--flatten"],

@@ -14,6 +14,8 @@ from engine.model.grid import Direction, Disposal, GridSpec, InitialPurchase, Si
 from engine.model.market import FeeCurrency
 from engine.model.money import text_from_decimal
 from engine.model.reconcile import DEFAULT_POLICY, RESOLUTIONS, DiscrepancyKind, Resolution
+from engine.model.regime import RegimeName, RegimeSettings
+from engine.model.risk import BreakerKind, Limits, PanicSettings, StopBasis, StopLoss, TrailingTakeProfit
 from engine.model.snapshot import Mode
 from engine.settings import (
     FillRule,
@@ -24,6 +26,8 @@ from engine.settings import (
     find_config,
     load_settings,
 )
+from engine.settings.schema_regime import RegimeSection
+from engine.settings.schema_risk import RiskSection
 from engine.settings.text import json_from_settings, toml_from_settings, write_example
 from tests.settings_builders import GRID, load, problems_of, with_grid
 
@@ -104,17 +108,108 @@ def test_the_shipped_file_has_exactly_the_keys_of_the_contract() -> None:
     ]
 
 
+EXAMPLES = {"start", "start_price", "contract_size", "maintenance_rate", "leverage_max"} | {
+    *("center", "step", "sizes", "start_below", "trail_up_to", "trail_down_to", "leverage", "margin", "regime"),
+}
+"""What the shipped file offers that has no default, or a default that is to have none."""
+
+
 def test_every_line_that_the_shipped_file_offers_as_a_comment_is_its_default(tmp_path: Path) -> None:
-    offered = [line for line in SHIPPED.read_text().splitlines() if " = " in line and line.startswith("# ")]
-    keys = [line.removeprefix("# ").split(" = ")[0] for line in offered]
-    assert keys == ["start_price", "fill", "latency_ms", "partial_fills", "every_tick", "journal"]
-    shipped = load_settings(SHIPPED, state_dir=tmp_path)
     text = SHIPPED.read_text()
-    for line in offered[1:]:
-        text = text.replace(line, line.removeprefix("# "))
+    offered = paragraphs_of(text, "[simulation]", "[simulation.market]", "[[grid]]")
+    keys = [key_of(line) for line in offered]
+    assert keys == [
+        *("start", "start_price", "fill", "latency_ms", "partial_fills", "every_tick", "journal", "funding_rate"),
+        *("contract_size", "maintenance_rate", "leverage_max", "center", "step", "profile", "sizes", "profit"),
+        *("start_below", "trail_up_to", "trail_down_to", "infinite", "leverage", "margin", "regime"),
+    ]
+    for line in offered:
+        if key_of(line) not in EXAMPLES:
+            text = text.replace(line, line.removeprefix("# "))
     written = load(text, tmp_path, state_dir=tmp_path)
-    assert written.simulation == load(SHIPPED.read_text(), tmp_path, state_dir=tmp_path).simulation
-    assert written.grids == shipped.grids
+    assert text != SHIPPED.read_text()
+    assert written == load(SHIPPED.read_text(), tmp_path, state_dir=tmp_path)
+
+
+def test_the_regime_that_the_shipped_file_offers_is_the_default_one(tmp_path: Path) -> None:
+    text = SHIPPED.read_text()
+    for line in paragraphs_of(text, "[regime]", "[regime.effects]"):
+        text = text.replace(line, line.removeprefix("# "))
+    assert set(tomllib.loads(text)["regime"]) == set(RegimeSection.model_fields)
+    assert set(tomllib.loads(text)["regime"]["effects"]) == set(RegimeName)
+    assert load(text, tmp_path).regime == RegimeSettings()
+
+
+def test_the_risk_that_the_shipped_file_offers_has_every_limit(tmp_path: Path) -> None:
+    text = SHIPPED.read_text()
+    for line in paragraphs_of(text, "[risk]", "[[risk.breaker]]", "[risk.panic]", "[[grid.stop]]", "[grid.risk]"):
+        text = text.replace(line, line.removeprefix("# "))
+    assert set(tomllib.loads(text)["risk"]) == set(RiskSection.model_fields)
+    risk = load(text, tmp_path).risk_of("btc")
+    assert risk.limits == Limits(
+        exposure_quote_max=Decimal(5000),
+        open_orders_max=100,
+        order_notional_max=Decimal(1000),
+        price_band=Decimal("0.1"),
+        orders_per_minute_max=120,
+        daily_loss_max=Decimal(250),
+        drawdown_max=Decimal(500),
+        floating_loss_max=Decimal(300),
+        price_stale_seconds=Decimal(30),
+        reports_stale_seconds=Decimal(120),
+        candles_stale_seconds=Decimal(600),
+        journal_lag_seconds_max=Decimal(10),
+    )
+    assert risk.panic == PanicSettings(symbols=("BTC/USDT",), trigger=1, recovery=1)
+    assert [rule.kind for rule in risk.breakers] == [BreakerKind.DRAWDOWN]
+    assert risk.stops == (
+        StopLoss(basis=StopBasis.PRICE_FALLS, at=Decimal(50000), disposal=Disposal.FLATTEN),
+        TrailingTakeProfit(basis=StopBasis.TOTAL, at=Decimal(300), trail=Decimal(50), disposal=Disposal.FLATTEN),
+    )
+
+
+@pytest.mark.parametrize(
+    "keys, others",
+    [
+        (("center", "step"), {"lower = 52000": "", "upper = 68000": ""}),
+        (("sizes", "start_below", "trail_up_to", "trail_down_to"), {}),
+        (("start", "start_price"), {'source = "synthetic"': 'source = "replay"'}),
+        (
+            ("contract_size", "maintenance_rate", "leverage_max", "leverage", "margin"),
+            {'"BTC/USDT"': '"BTC/USDT:USDT"', '"received"': '"quote"', "lot = 0.00001": "lot = 0.001"},
+        ),
+        (("regime",), {"[simulation]": "[regime]\n[simulation]"}),
+    ],
+)
+def test_each_example_of_the_shipped_file_can_be_taken(
+    keys: tuple[str, ...], others: dict[str, str], tmp_path: Path
+) -> None:
+    text = SHIPPED.read_text()
+    for line in text.splitlines():
+        if line.startswith("# ") and key_of(line) in keys:
+            text = text.replace(line, line.removeprefix("# "))
+    for old, new in others.items():
+        assert f"\n{old}" in text or f" {old}" in text
+        text = text.replace(f"\n{old}", f"\n{new}").replace(f" = {old}", f" = {new}")
+    load(text, tmp_path)
+
+
+def key_of(line: str) -> str:
+    """The key of a line that is offered as a comment."""
+    return line.removeprefix("# ").split(" = ")[0]
+
+
+def paragraphs_of(text: str, *sections: str) -> list[str]:
+    """The lines that are offered as comments in these sections; the headings too, where they are."""
+    found: list[str] = []
+    section = ""
+    for line in text.splitlines():
+        heading = line.removeprefix("# ").split(" ")[0]
+        if heading.startswith("["):
+            section = heading
+        if section in sections and line.startswith("# ") and (" = " in line or heading == section):
+            found.append(line)
+    return found
 
 
 def test_a_file_with_nothing_but_a_grid_takes_the_defaults(tmp_path: Path) -> None:

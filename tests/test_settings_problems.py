@@ -60,11 +60,6 @@ CASES = [
     ),
     (
         "slots = 40",
-        'slots = 40\ndirection = "short"',
-        'grid[0].direction: expected long on a spot market, found "short"',
-    ),
-    (
-        "slots = 40",
         'slots = 40\ndirection = "up"',
         'grid[0].direction: expected one of long, short, neutral, found "up"',
     ),
@@ -73,8 +68,9 @@ CASES = [
         "slots = 40",
         "slots = 40\nzzzzzzzz = 3",
         (
-            "grid[0].zzzzzzzz: unknown key, expected one of name, symbol, direction, spacing, upper, lower, "
-            "slots, quote_per_slot, investment, base_per_slot, window, initial_purchase"
+            "grid[0].zzzzzzzz: unknown key, expected one of name, symbol, direction, spacing, upper, lower, center, "
+            "step, slots, quote_per_slot, investment, base_per_slot, profile, sizes, window, initial_purchase, profit, "
+            "start_below, start_above, trail_up_to, trail_down_to, infinite, leverage, margin, regime, stop, risk"
         ),
     ),
     (
@@ -152,7 +148,10 @@ SECTIONS = [
     ('[engine]\nstate_dir = "a\\u0000b"', 'engine.state_dir: expected a folder, found "a<U+0000>b"'),
     ("engine = 3", "engine: expected a table, found 3"),
     ("[engin]\nmode = 3", "engin: unknown key, did you mean engine?"),
-    ('"\\u001b" = 3', "<U+001B>: unknown key, expected one of engine, reconcile, exchange, simulation, grid"),
+    (
+        '"\\u001b" = 3',
+        "<U+001B>: unknown key, expected one of engine, reconcile, exchange, simulation, regime, risk, grid",
+    ),
     ("[exchange]\nsandbox = 1", "exchange.sandbox: expected true or false, found 1"),
     (
         '[exchange]\nkeys = "AKIA123"',
@@ -247,7 +246,7 @@ slots = 0
 [[grid]]
 name = "btc"
 symbol = "BTC/USDT"
-direction = "neutral"
+direction = "both"
 lower = 1
 upper = 2
 slots = 3
@@ -264,7 +263,7 @@ investment = 5
         "grid[0].lower: expected a price below upper, found 68000 (upper is 52000)",
         f"grid[0].slots: {WHOLE} 0",
         f"grid[0]: {SIZES} none",
-        'grid[1].direction: expected long on a spot market, found "neutral"',
+        'grid[1].direction: expected one of long, short, neutral, found "both"',
         'grid[1].name: expected another name, found "btc" twice',
     ]
 

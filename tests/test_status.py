@@ -11,13 +11,13 @@ from engine.model.grid import GridState
 from engine.model.order import OrderStatus
 from engine.model.reconcile import Choice, DiscrepancyKind, Resolution, ViewRow
 from engine.model.snapshot import EngineState, PartView, SlotStateName
+from engine.model.times import time_text
 from engine.status import (
     event_from_engine,
     event_text,
     status_from_snapshot,
     status_json,
     status_text,
-    time_text,
 )
 from tests.remote.builders import make_event, make_grid, make_question, make_slot, make_snapshot
 

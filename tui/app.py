@@ -22,7 +22,7 @@ from engine import api
 from engine.model.commands import Command
 from engine.model.errors import CommandRefused, EngineStopped, JournalFailed, SettingsInvalid
 from engine.model.grid import Disposal
-from engine.model.snapshot import EngineSnapshot
+from engine.model.snapshot import EngineSnapshot, GridSnapshot
 from engine.model.text import clean_text
 from engine.settings import Settings
 from tui.bindings import bindings_for
@@ -47,7 +47,14 @@ class GridwrightApp(App[None]):
     """One terminal on one engine."""
 
     TITLE = "Gridwright"
-    CSS_PATH = ["screens/dashboard.tcss", "screens/dialogs.tcss", "screens/reconcile.tcss", "screens/rewind.tcss"]
+    CSS_PATH = [
+        "screens/dashboard.tcss",
+        "screens/dialogs.tcss",
+        "screens/reconcile.tcss",
+        "screens/rewind.tcss",
+        "screens/bounds.tcss",
+        "screens/preflight.tcss",
+    ]
     BINDINGS: ClassVar[list[BindingType]] = bindings_for(Scope.APP)
     ENABLE_COMMAND_PALETTE = False
 
@@ -199,6 +206,43 @@ class GridwrightApp(App[None]):
 
     def _end_rewinding(self, _: None) -> None:
         self._is_rewinding = False
+
+    def action_panic(self) -> None:
+        """Ask which grids shall open nothing any more; what is held can still leave."""
+        # Imported here: a start needs none of it.
+        from tui.screens.panic import ask_panic
+
+        ask_panic(self, self._history.view(self._engine, self._grid, self._ended))
+
+    def action_preflight(self) -> None:
+        """Show what the chosen grid would do and cost if it were started now."""
+        grid = self._grid_to_ask_about()
+        if grid is not None:
+            # Imported here: a start needs none of it.
+            from tui.screens.preflight import PreflightScreen
+
+            view = self._history.view(self._engine, self._grid, self._ended)
+            self.push_screen(PreflightScreen(self._client, view, grid))
+
+    def action_edit(self) -> None:
+        """Change the chosen grid, after a preview."""
+        grid = self._grid_to_ask_about()
+        if grid is not None:
+            # Imported here: a start needs none of it.
+            from tui.screens.edit import EditScreen
+
+            view = self._history.view(self._engine, self._grid, self._ended)
+            self.push_screen(EditScreen(self._client, view, grid))
+
+    def _grid_to_ask_about(self) -> GridSnapshot | None:
+        """The chosen grid, if the engine can still be asked about it; else says why not."""
+        grid = self._history.view(self._engine, self._grid, self._ended).grid
+        if self._ended is not None:
+            self.notify("The engine has stopped; nothing can be asked.", severity="warning", markup=False)
+            return None
+        if grid is None:
+            self.notify("The engine is still starting.", severity="warning", markup=False)
+        return grid
 
     def action_theme(self) -> None:
         """Change to the next theme."""

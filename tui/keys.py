@@ -1,7 +1,7 @@
 """The one table of keys: it feeds the bindings, the footer, the help screen and the tests.
 
 No single letter raises a risk where money is real: letters look, move, or reduce risk;
-stopping needs a typed word and resuming outside a simulation a yes.
+stopping needs a typed word, resuming outside a simulation a yes, and so does the panic key.
 """
 
 from collections.abc import Iterable
@@ -17,6 +17,10 @@ class Scope(StrEnum):
     LADDER = "in the ladder"
     QUESTIONS = "in the questions"
     REWIND = "in the past"
+    REGIME = "in the regime"
+    RISK = "in the limits and blocks"
+    PREFLIGHT = "in the pre-flight"
+    EDIT = "while editing a grid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +43,7 @@ class Key:
     is_priority: bool = False
 
 
-_APP_ACTIONS = frozenset(("theme", "previous_grid", "next_grid", "rewind", "quit"))
+_APP_ACTIONS = frozenset(("theme", "previous_grid", "next_grid", "rewind", "preflight", "edit", "quit"))
 """What the app does itself; the rest is done by the dashboard."""
 
 
@@ -72,6 +76,58 @@ def _rewind(name: str, keys: tuple[str, ...], shown: str, action: str, explained
         footer=footer,
         # Before the ladder, which knows some of these keys too.
         is_priority=True,
+    )
+
+
+def _regime(name: str, keys: tuple[str, ...], shown: str, action: str, explained: str, footer: int | None) -> Key:
+    return Key(
+        id=f"regime_{name}",
+        keys=keys,
+        shown=shown,
+        label=name,
+        help=explained,
+        action=action,
+        scope=Scope.REGIME,
+        footer=footer,
+    )
+
+
+def _risk(name: str, keys: tuple[str, ...], shown: str, action: str, explained: str, footer: int | None) -> Key:
+    return Key(
+        id=f"risk_{name}",
+        keys=keys,
+        shown=shown,
+        label=name,
+        help=explained,
+        action=action,
+        scope=Scope.RISK,
+        footer=footer,
+    )
+
+
+def _preflight(name: str, keys: tuple[str, ...], shown: str, action: str, explained: str, footer: int | None) -> Key:
+    return Key(
+        id=f"preflight_{name}",
+        keys=keys,
+        shown=shown,
+        label=name,
+        help=explained,
+        action=action,
+        scope=Scope.PREFLIGHT,
+        footer=footer,
+    )
+
+
+def _edit(name: str, keys: tuple[str, ...], shown: str, action: str, explained: str, footer: int) -> Key:
+    return Key(
+        id=f"edit_{name}",
+        keys=keys,
+        shown=shown,
+        label=name,
+        help=explained,
+        action=action,
+        scope=Scope.EDIT,
+        footer=footer,
     )
 
 
@@ -113,6 +169,10 @@ TABLE: tuple[Key, ...] = (
     _dashboard("details", ("enter",), "enter", "details", "Show the selected slot and the profit in full.", 9),
     _dashboard("theme", ("t",), "t", "theme", "Change to the next theme.", 10),
     _dashboard("rewind", ("left_square_bracket",), "[", "rewind", "Step back into the past; trading goes on.", 11),
+    _dashboard(
+        "preflight", ("P",), "P", "pre-flight", "Show what the grid would do and cost if it were started now.", None
+    ),
+    _dashboard("edit", ("E",), "E", "edit", "Change range, slots or size of the running grid, after a preview.", None),
     _dashboard("previous_grid", ("less_than_sign", "comma"), "<", "", "Show the previous grid.", None),
     _dashboard("next_grid", ("greater_than_sign", "full_stop"), ">", "next grid", "Show the next grid.", 5),
     _dashboard("next_pane", ("tab",), "tab", "", "Move the focus between the ladder and the events.", None),
@@ -124,6 +184,18 @@ TABLE: tuple[Key, ...] = (
         "questions",
         "Show what the books and the exchange disagree on; answer it, or compare them now.",
         5,
+    ),
+    _dashboard("market", ("m",), "m", "market", "Show the regime of the market: why, and what it holds back.", 5),
+    _dashboard("limits", ("l",), "l", "limits", "Show limits, stops and blocks; lift a block there.", 5),
+    Key(
+        id="panic",
+        keys=("exclamation_mark",),
+        shown="!",
+        label="panic",
+        help="Panic: cancel all entries and open nothing until you lift it; asks first. From every screen.",
+        action="panic",
+        scope=Scope.APP,
+        footer=0,
     ),
     Key(
         id="quit_anywhere",
@@ -161,6 +233,34 @@ TABLE: tuple[Key, ...] = (
     _questions("compare", ("r",), "r", "reconcile", "Compare the books of this grid with the exchange now.", 3),
     _questions("page_up", ("pageup", "ctrl+u"), "pgup ctrl+u", "scroll(-1)", "Scroll the question up.", None),
     _questions("page_down", ("pagedown", "ctrl+d"), "pgdn ctrl+d", "scroll(1)", "Scroll the question down.", None),
+    _regime("back", ("escape", "q", "m"), "esc q", "app.pop_screen", "Back to the dashboard.", 0),
+    _regime("up", ("up", "k"), "↑ k", "scroll(-1)", "Scroll up.", None),
+    _regime("down", ("down", "j"), "↓ j", "scroll(1)", "Scroll down.", None),
+    _regime("page_up", ("pageup", "ctrl+u"), "pgup ctrl+u", "page(-1)", "Scroll up by half a page.", None),
+    _regime("page_down", ("pagedown", "ctrl+d"), "pgdn ctrl+d", "page(1)", "Scroll down by half a page.", None),
+    _regime("previous grid", ("less_than_sign", "comma"), "<", "app.previous_grid", "Show the previous grid.", None),
+    _regime("next grid", ("greater_than_sign", "full_stop"), ">", "app.next_grid", "Show the next grid.", 1),
+    _risk("lift", ("L",), "L", "lift", "Lift the marked block, after a yes that says what will happen.", 0),
+    _risk("previous", ("up", "k"), "↑ k", "select(-1)", "Mark the block before.", 1),
+    _risk("next", ("down", "j"), "↓ j", "select(1)", "Mark the next block.", 2),
+    _risk("back", ("escape", "q", "l"), "esc q", "app.pop_screen", "Back to the dashboard; nothing is lifted.", 3),
+    _risk("page_up", ("pageup", "ctrl+u"), "pgup ctrl+u", "page(-1)", "Scroll up by half a page.", None),
+    _risk("page_down", ("pagedown", "ctrl+d"), "pgdn ctrl+d", "page(1)", "Scroll down by half a page.", None),
+    _risk("previous grid", ("less_than_sign", "comma"), "<", "app.previous_grid", "Show the previous grid.", None),
+    _risk("next grid", ("greater_than_sign", "full_stop"), ">", "app.next_grid", "Show the next grid.", 4),
+    _preflight("again", ("r",), "r", "ask", "Ask the engine again, at the newest price.", 0),
+    _preflight("up", ("up", "k"), "↑ k", "scroll(-1)", "Scroll up.", 1),
+    _preflight("down", ("down", "j"), "↓ j", "scroll(1)", "Scroll down.", 2),
+    _preflight("page_up", ("pageup", "ctrl+u"), "pgup ctrl+u", "page(-1)", "Scroll up by half a page.", None),
+    _preflight("page_down", ("pagedown", "ctrl+d"), "pgdn ctrl+d", "page(1)", "Scroll down by half a page.", None),
+    _preflight("top", ("home", "g"), "home g", "edge(-1)", "Go to the top.", None),
+    _preflight("end", ("end", "G"), "end G", "edge(1)", "Go to the lowest slot.", None),
+    _preflight("back", ("escape", "q", "P"), "esc q", "app.pop_screen", "Back to the dashboard.", 3),
+    _edit("preview", ("enter",), "enter", "look", "Ask the engine what the change would do; nothing happens.", 0),
+    _edit("next field", ("tab",), "tab", "app.focus_next", "Go to the next field.", 1),
+    _edit("page up", ("pageup",), "pgup", "page(-1)", "Scroll the preview up.", 2),
+    _edit("page down", ("pagedown",), "pgdn", "page(1)", "Scroll the preview down.", 3),
+    _edit("leave", ("escape",), "esc", "app.pop_screen", "Back to the dashboard; nothing is changed.", 4),
     _rewind("live", ("escape",), "esc", "live", "Back to what is now.", 0),
     _rewind("back", ("left_square_bracket",), "[", "step(-1)", "One record back.", 1),
     _rewind("forward", ("right_square_bracket",), "]", "step(1)", "One record forward.", 2),

@@ -78,6 +78,18 @@ def _run(options: Namespace, run_terminal: TerminalRunner) -> int:
             from engine.cli.resolve import run_resolve
 
             return run_resolve(options)
+        case CommandName.PREFLIGHT:
+            from engine.cli.preflight import run_preflight
+
+            return run_preflight(options)
+        case CommandName.EDIT:
+            from engine.cli.edit import run_edit
+
+            return run_edit(options)
+        case CommandName.PANIC | CommandName.LIFT:
+            from engine.cli.brakes import run_brakes
+
+            return run_brakes(options)
         case CommandName.CONFIG:
             from engine.cli.config import run_config
 

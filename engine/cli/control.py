@@ -130,6 +130,10 @@ def _command(options: Namespace, grid: str) -> Command:
             | CommandName.STATUS
             | CommandName.EVENTS
             | CommandName.RESOLVE
+            | CommandName.PREFLIGHT
+            | CommandName.EDIT
+            | CommandName.PANIC
+            | CommandName.LIFT
             | CommandName.CONFIG
             | CommandName.JOURNAL
         ):

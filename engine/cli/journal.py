@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from engine.cli.output import DONE, FAILED, narrate, put
 from engine.cli.parser import JournalTask
 from engine.model.errors import JournalFailed, JournalRefused, SettingsInvalid
+from engine.model.times import time_text
 from engine.settings import expanded_state_dir, find_config, load_settings
-from engine.status import time_text
 
 if TYPE_CHECKING:
     from engine.runtime.journal_report import Damage, JournalReport

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from engine.cli.output import DONE, FAILED, WRONG_USE, narrate, put
 from engine.model.errors import JournalFailed
 from engine.model.text import clean_text
+from engine.model.times import time_text
 from engine.settings import find_config, load_settings
-from engine.status import status_json, status_text, time_text
+from engine.status import status_json, status_text
 
 if TYPE_CHECKING:
     from engine.runtime.replaying import Replay

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from engine.model.errors import GridwrightError
+from engine.model.errors import GridwrightError, SettingsInvalid
 from engine.model.text import clean_text
 
 DONE = 0
@@ -24,6 +24,17 @@ def asked(*lines: str) -> str:
     narrate(*lines[:-1])
     print(clean_text(lines[-1], _LINE_MAX), end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip()
+
+
+def is_confirmed(effect: str) -> bool:
+    """Whether a person at the terminal has read ``effect`` and typed yes.
+
+    Raises:
+        SettingsInvalid: there is no terminal to ask on.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise SettingsInvalid(effect, "expected --yes, or a terminal to confirm it on")
+    return asked(effect, "type yes to do it: ") == "yes"
 
 
 def put(data: str) -> None:

@@ -2,13 +2,16 @@
 
 import argparse
 from collections.abc import Callable
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
 from engine.cli.output import DONE, put
+from engine.model.amounts import amount_from_text
 from engine.model.grid import Disposal
 from engine.model.ids import SLOTS_MAX
 from engine.model.reconcile import Resolution
+from engine.model.risk import BreakerKind
 
 EVENTS_DEFAULT = 200
 EVENTS_MAX = 1000
@@ -30,6 +33,10 @@ class CommandName(StrEnum):
     THAW = "thaw"
     RECONCILE = "reconcile"
     RESOLVE = "resolve"
+    PREFLIGHT = "preflight"
+    EDIT = "edit"
+    PANIC = "panic"
+    LIFT = "lift"
     CONFIG = "config"
     JOURNAL = "journal"
 
@@ -60,7 +67,16 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         parser.error(f"--fresh starts an engine; {command} does not")
     if command is CommandName.RUN and options.until_end and not options.headless:
         parser.error("--until-end needs --headless")
+    if command is CommandName.EDIT:
+        _check_edit(parser, options)
     return options
+
+
+def _check_edit(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if all(given is None for given in (options.lower, options.upper, options.slots, options.size)):
+        parser.error("edit: expected something to change: --lower, --upper, --slots or --size")
+    if options.lower is not None and options.upper is not None and options.lower >= options.upper:
+        parser.error(f"edit: expected --lower below --upper, found {options.lower} and {options.upper}")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -82,6 +98,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_queries(commands)
     _add_grid_commands(commands)
+    _add_grid_changes(commands)
     _add_config(commands)
     _add_journal(commands)
     return parser
@@ -164,7 +181,7 @@ def _add_grid_commands(commands: _Commands) -> None:
     reconcile = commands.add(CommandName.RECONCILE, "compare the books with the exchange now")
     resolve = commands.add(CommandName.RESOLVE, "answer an open question; status shows them with their choices")
     for parser in (pause, resume, stop, freeze, thaw, reconcile, resolve):
-        parser.add_argument("--grid", metavar="NAME", help="which grid; may be left out if there is one")
+        _add_grid(parser)
     for parser in (freeze, thaw):
         parser.add_argument("slot", type=_number_to(SLOTS_MAX - 1, least=0), metavar="SLOT", help="its number")
     resolve.add_argument("question", type=_question_id, metavar="ID", help="its id, such as q3")
@@ -177,6 +194,31 @@ def _add_grid_commands(commands: _Commands) -> None:
         (Disposal.FLATTEN, "cancel the orders, sell the inventory within a bounded slippage"),
     ):
         disposal.add_argument(f"--{way}", dest="disposal", action="store_const", const=way, help=text)
+
+
+def _add_grid(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--grid", metavar="NAME", help="which grid; may be left out if there is one")
+
+
+def _add_grid_changes(commands: _Commands) -> None:
+    preflight = commands.add(CommandName.PREFLIGHT, "what a grid would do and cost if it were started now")
+    edit = commands.add(CommandName.EDIT, "show what a change of a running grid would do, ask, and do it")
+    panic = commands.add(CommandName.PANIC, "cancel the entries; nothing opens until a person lifts it, exits go on")
+    lift = commands.add(CommandName.LIFT, "end a block; it comes back if its cause is still there")
+    for parser in (preflight, edit, panic, lift):
+        _add_grid(parser)
+    for parser in (preflight, edit):
+        parser.add_argument("--json", action="store_true", help="one object, for programs")
+    for parser in (edit, panic, lift):
+        parser.add_argument("--yes", action="store_true", help="do it without asking back")
+    for option, metavar, text in (
+        ("--lower", "PRICE", "the lowest level"),
+        ("--upper", "PRICE", "the highest level"),
+        ("--size", "SIZE", "what a slot, or the whole grid, is worth, in the unit of its configuration"),
+    ):
+        edit.add_argument(option, type=_amount, metavar=metavar, help=text)
+    edit.add_argument("--slots", type=_number_to(SLOTS_MAX, least=1), metavar="N", help="how many slots")
+    lift.add_argument("kind", type=_breaker, metavar="KIND", help="which block, such as panic_key; see status")
 
 
 def _add_config(commands: _Commands) -> None:
@@ -193,6 +235,20 @@ def _question_id(text: str) -> str:
     if not 1 <= len(text) <= _QUESTION_ID_MAX:
         raise argparse.ArgumentTypeError(f"expected the id of a question, such as q3, found {text[:40]!r}")
     return text
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        return amount_from_text(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _breaker(text: str) -> BreakerKind:
+    try:
+        return BreakerKind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(BreakerKind)}, found {text[:40]!r}") from None
 
 
 def _resolution(text: str) -> Resolution:

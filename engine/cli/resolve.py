@@ -4,11 +4,10 @@ The question is looked up first: a choice that moves money is done only after ``
 a person at the terminal has read what it will do and typed ``yes``.
 """
 
-import sys
 from argparse import Namespace
 
 from engine.cli.control import grid_named, with_engine
-from engine.cli.output import DONE, FAILED, asked, narrate
+from engine.cli.output import DONE, FAILED, is_confirmed, narrate
 from engine.model.commands import Resolve
 from engine.model.errors import CommandRefused, SettingsInvalid
 from engine.model.reconcile import Choice, Resolution
@@ -31,7 +30,8 @@ def run_resolve(options: Namespace) -> int:
     if found is None:
         return FAILED
     grid, choice = found
-    if choice.moves_money and not options.yes and not _is_confirmed(choice):
+    effect = f"{choice.resolution} moves money: {choice.effect}"
+    if choice.moves_money and not options.yes and not is_confirmed(effect):
         narrate("nothing was done")
         return FAILED
     command = Resolve(grid=grid.name, name=options.question, resolution=choice.resolution)
@@ -71,10 +71,3 @@ def _named(grid: GridSnapshot) -> str:
     names = [question.name for question in grid.questions]
     more = f" and {len(names) - _NAMED_MAX} more, see gridwright status" if len(names) > _NAMED_MAX else ""
     return f"{', '.join(names[:_NAMED_MAX])}{more}" if names else "none"
-
-
-def _is_confirmed(choice: Choice) -> bool:
-    effect = f"{choice.resolution} moves money: {choice.effect}"
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise SettingsInvalid(effect, "expected --yes, or a terminal to confirm it on")
-    return asked(effect, "type yes to do it: ") == "yes"

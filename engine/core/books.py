@@ -11,19 +11,26 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from engine.core import ledger as ledgers
+from engine.core import migrating, shadow
 from engine.core import slots as transitions
+from engine.core.lattice import Funds, funds_needed
 from engine.core.ledger import Ledger, Profit
+from engine.core.shadow import ShadowLedger
 from engine.core.slots import SlotChange
+from engine.core.stops import first_state
 from engine.model.errors import InvariantBroken
 from engine.model.events import (
+    BlocksChanged,
     CancelRequested,
     DecisionNarrowed,
     DiscrepancyFound,
     DiscrepancyResolved,
     Fact,
+    FundingBooked,
     GridOpened,
     GridStateChanged,
     HoldingNoted,
+    LatticeMigrated,
     LotAdopted,
     LotCorrected,
     LotSetAside,
@@ -31,17 +38,24 @@ from engine.model.events import (
     OrderIntended,
     OrderReleased,
     OrderReported,
+    PositionLiquidated,
+    RegimeChanged,
+    RiskMarked,
+    ShadowChanged,
     SlotFrozen,
     SlotThawed,
     WindowChanged,
 )
 from engine.model.grid import Disposal, GridState, InitialPurchase
 from engine.model.ids import OrderKey, key_from_client_order_id
-from engine.model.order import OrderReport
+from engine.model.order import OrderReport, Side
 from engine.model.reconcile import Discrepancy, Resolution
+from engine.model.risk import Block, RiskState
 from engine.model.slot import Holding, Lot, Slot, lot_of, order_of
 
 _CLOSED_REMEMBERED_PER_SLOT = 4
+_FUNDING_REMEMBERED = 64
+_LIQUIDATIONS_REMEMBERED = 16
 HELD_BY_QUESTION = "question "
 """How the reason of every state begins that a question brought about, or its answer."""
 
@@ -64,6 +78,8 @@ class GridBooks:
     def __init__(self, opened: GridOpened, opened_ms: int = 0) -> None:
         self.number = opened.number
         self.spec = opened.spec
+        self.opened_spec = opened.spec
+        """The wish that the grid began with; edits have changed it since."""
         self.market = opened.market
         self.lattice = opened.lattice
         self.state = GridState.STARTING
@@ -82,11 +98,34 @@ class GridBooks:
         self.discrepancies = 0
         self._found: DiscrepancyFound | None = None
         """The newest finding; what is resolved without a question is resolved before the next."""
+        self.opened_ms = opened_ms
         self.last_fill_ms = opened_ms
         """Time of the newest execution booked, by the exchange's clock; of the opening before the first."""
         self.beside: Decimal | None = None
         """Base on the account that is in no lot of any grid; None until it was first compared."""
         self.filled_of_closed: OrderedDict[str, Decimal] = OrderedDict()
+        self.regime: RegimeChanged | None = None
+        """Which entries the market's kind lets through; None: nobody watches it."""
+        self.shadow = ShadowLedger(fee_rate=self.market.maker_fee_rate)
+        """What the entries would have done that the regime held back; its waiting entries are of the last decision."""
+        self.blocks: tuple[Block, ...] = ()
+        self.risk_state: RiskState = first_state(opened_ms)
+        self.migrated_funds: Funds | None = None
+        """What the grid has for its own since its lattice last changed; None: what the lattice needs."""
+        self.funding_ids: OrderedDict[str, None] = OrderedDict()
+        """The newest payments of funding, so that none is booked twice."""
+        self.liquidations: tuple[str, ...] = ()
+
+    @property
+    def slots_by_price(self) -> Sequence[Slot]:
+        """The slots of the lattice, lowest first; those that it no longer has are left out."""
+        ids = self.lattice.ids
+        return [self.slots[index] for index in ids] if ids else self.slots
+
+    @property
+    def funds(self) -> Funds:
+        """What the grid has for its own, counted from its start."""
+        return self.migrated_funds or funds_needed(self.spec, self.market, self.lattice)
 
     def copy(self) -> "GridBooks":
         """Books that go on by themselves from here; what they are made of never changes."""
@@ -97,6 +136,7 @@ class GridBooks:
         other.kept = list(self.kept)
         other.halted_over = list(self.halted_over)
         other.filled_of_closed = OrderedDict(self.filled_of_closed)
+        other.funding_ids = OrderedDict(self.funding_ids)
         return other
 
     def apply(self, fact: Fact, at_ms: int) -> None:
@@ -122,16 +162,9 @@ class GridBooks:
             case SlotThawed():
                 self._replace(fact.slot, freeze_reason=None, refusals=0)
             case GridStateChanged():
-                self.state, self.disposal, self.state_reason = fact.state, fact.disposal, fact.reason
-                if not fact.reason.startswith(HELD_BY_QUESTION):
-                    self.state_unheld = fact.state
-                if fact.state is not GridState.HALTED:
-                    self.halted_over.clear()
+                self._change_state(fact)
             case DiscrepancyFound():
-                self.discrepancies += 1
-                self._found = fact
-                if fact.asks:
-                    self.questions[fact.name] = Question(found=fact, asked_ms=at_ms)
+                self._find(fact, at_ms)
             case DiscrepancyResolved():
                 self._resolve(fact)
             case LotCorrected():
@@ -144,6 +177,14 @@ class GridBooks:
                 self.spec = replace(self.spec, window=fact.window)
             case DecisionNarrowed():
                 pass
+            case RegimeChanged() | ShadowChanged() | BlocksChanged() | RiskMarked():
+                self._sense(fact)
+            case LatticeMigrated():
+                self._migrate(fact)
+            case FundingBooked():
+                self._fund(fact)
+            case PositionLiquidated():
+                self._liquidate(fact)
             case GridOpened():
                 raise InvariantBroken(f"grid {self.spec.name!r} was opened twice")
 
@@ -173,6 +214,8 @@ class GridBooks:
         for booking in change.bookings:
             self.last_fill_ms = max(self.last_fill_ms, booking.fill.at_ms)
             books = ledgers.book_fill(books, self.market, booking.side, booking.fill, booking.realised)
+            if slot.index in self.shadow.held:
+                self.shadow = shadow.enter_in_earnest(self.shadow, slot.index, booking.fill.price)
         if change.cycles or change.dust.quantity or change.dust.cost_quote:
             books = replace(books, dust=books.dust.plus(change.dust), cycles=books.cycles + change.cycles)
         self.ledger = books
@@ -210,6 +253,19 @@ class GridBooks:
         if len(self.filled_of_closed) > _CLOSED_REMEMBERED_PER_SLOT * len(self.slots):
             self.filled_of_closed.popitem(last=False)
 
+    def _change_state(self, fact: GridStateChanged) -> None:
+        self.state, self.disposal, self.state_reason = fact.state, fact.disposal, fact.reason
+        if not fact.reason.startswith(HELD_BY_QUESTION):
+            self.state_unheld = fact.state
+        if fact.state is not GridState.HALTED:
+            self.halted_over.clear()
+
+    def _find(self, fact: DiscrepancyFound, at_ms: int) -> None:
+        self.discrepancies += 1
+        self._found = fact
+        if fact.asks:
+            self.questions[fact.name] = Question(found=fact, asked_ms=at_ms)
+
     def _resolve(self, fact: DiscrepancyResolved) -> None:
         question = self.questions.pop(fact.name, None)
         found = self._found if question is None else question.found
@@ -227,6 +283,35 @@ class GridBooks:
         key = key_from_client_order_id(client_order_id)
         if key is not None and key.generation >= self.slots[index].generation:
             self._replace(index, generation=key.generation + 1)
+
+    def _sense(self, fact: RegimeChanged | ShadowChanged | BlocksChanged | RiskMarked) -> None:
+        """What market and risk have to say."""
+        match fact:
+            case RegimeChanged():
+                self.regime = fact
+            case ShadowChanged():
+                self.shadow = shadow.book(self.shadow, fact)
+            case BlocksChanged():
+                self.blocks = fact.blocks
+            case RiskMarked():
+                self.risk_state = fact.state
+
+    def _fund(self, fact: FundingBooked) -> None:
+        self.funding_ids[fact.payment.funding_id] = None
+        if len(self.funding_ids) > _FUNDING_REMEMBERED:
+            self.funding_ids.popitem(last=False)
+        self.ledger = ledgers.fund(self.ledger, fact.payment.amount)
+
+    def _migrate(self, fact: LatticeMigrated) -> None:
+        self.slots = migrating.migrated_slots(self.slots, fact)
+        self.spec, self.lattice = fact.spec, fact.lattice
+        self.migrated_funds = Funds(quote=fact.funds_quote, base=fact.funds_base)
+
+    def _liquidate(self, fact: PositionLiquidated) -> None:
+        told = fact.liquidation
+        self.liquidations = (*self.liquidations, told.trade_id)[-_LIQUIDATIONS_REMEMBERED:]
+        self.ledger = ledgers.liquidate(self.ledger, self.lots(), told.price, told.fee, self.market.quote)
+        self.slots = [migrating.without_lot(slot) for slot in self.slots]
 
     def _adopt(self, fact: LotAdopted) -> None:
         self._replace(fact.slot, state=Holding(lot=fact.lot), is_initial=False)
@@ -251,13 +336,23 @@ def _is_next(key: OrderKey, slot: Slot, intent: OrderIntended) -> bool:
 def _first_slots(opened: GridOpened) -> list[Slot]:
     lattice = opened.lattice
     has_purchase = opened.spec.initial_purchase is not InitialPurchase.NONE
-    return [
-        Slot(
+    slots = []
+    for index, amount in enumerate(lattice.amounts):
+        slot = Slot(
             index=index,
             lower=lattice.levels[index],
             upper=lattice.levels[index + 1],
             amount=amount,
-            is_initial=has_purchase and lattice.levels[index] > lattice.anchor,
+            entry_side=lattice.side_at(index),
         )
-        for index, amount in enumerate(lattice.amounts)
-    ]
+        slots.append(replace(slot, is_initial=has_purchase and _is_passed(slot, lattice.anchor)))
+    return slots
+
+
+def _is_passed(slot: Slot, anchor: Decimal) -> bool:
+    """Whether the start price has left the level of the entry behind: the lot is traded at the start."""
+    match slot.entry_side:
+        case Side.BUY:
+            return slot.lower > anchor
+        case Side.SELL:
+            return slot.upper < anchor

@@ -220,6 +220,8 @@ def _release(books: GridBooks, found: Discrepancy) -> OrderReleased:
 
 def _write_off(books: GridBooks, quantity: Decimal) -> Iterator[Fact]:
     """Takes what is missing from the dust, then from free lots, the highest slots first."""
+    if books.market.swap is not None:
+        raise CommandRefused("expected coin to write off, found the position of a swap: look at what traded it")
     missing = quantity
     dust = min(missing, books.ledger.dust.quantity)
     if dust > 0:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from engine.model.market import Market
+from engine.model.market import Market, MarketKind
 from engine.model.money import text_from_decimal
 from engine.model.order import Order, OrderReport, Side
 from engine.model.reconcile import RESOLUTIONS, Choice, Discrepancy, DiscrepancyKind, Resolution, ViewRow
@@ -46,9 +46,16 @@ def about_order(
     )
 
 
-def about_holding(kind: DiscrepancyKind, *, total: Decimal, held: Decimal, quantity: Decimal) -> Discrepancy:
-    """A discrepancy between the base on the account and the lots of its grids."""
-    if kind is DiscrepancyKind.HOLDING_SHORT:
+def about_holding(
+    kind: DiscrepancyKind, market: MarketKind, *, total: Decimal, held: Decimal, quantity: Decimal
+) -> Discrepancy:
+    """A discrepancy between the base or the position on the account and the lots of its grids."""
+    if market is MarketKind.SWAP:
+        detail = (
+            f"the account's position is {_text(total)}, the lots of its grid are {_text(held)}: it is "
+            f"{_text(quantity)} {'smaller' if kind is DiscrepancyKind.HOLDING_SHORT else 'greater'} than expected"
+        )
+    elif kind is DiscrepancyKind.HOLDING_SHORT:
         detail = (
             f"the account holds {_text(total)}, the lots of its grids are {_text(held)}: {_text(quantity)} is missing"
         )
@@ -60,6 +67,8 @@ def about_holding(kind: DiscrepancyKind, *, total: Decimal, held: Decimal, quant
         Resolution.NOTE: ("remembers what is beside the lots as not ours; nothing else changes", False),
         Resolution.HALT: ("halts the grid: nothing is placed or cancelled, its orders stay", False),
     }
+    # A position has no coin that could be lost: what is missing was traded, and only a person knows by whom.
+    ways = [way for way in RESOLUTIONS[kind] if market is MarketKind.SPOT or way is not Resolution.WRITE_OFF]
     view = ViewRow(name="base held", journal=_text(held), memory=_text(held), exchange=_text(total))
     return Discrepancy(
         kind=kind,
@@ -67,10 +76,8 @@ def about_holding(kind: DiscrepancyKind, *, total: Decimal, held: Decimal, quant
         client_order_id="",
         detail=detail,
         rows=(view,),
-        choices=tuple(
-            Choice(resolution=way, effect=effects[way][0], moves_money=effects[way][1]) for way in RESOLUTIONS[kind]
-        ),
-        proposed=RESOLUTIONS[kind][0],
+        choices=tuple(Choice(resolution=way, effect=effects[way][0], moves_money=effects[way][1]) for way in ways),
+        proposed=ways[0],
         unanswered=GRID_ONLY_EXITS,
         quantity=quantity,
     )

@@ -8,56 +8,78 @@ is compared with it again.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from decimal import Decimal
 
-from engine.core.lattice import SLIPPAGE_MAX, initial_price
-from engine.core.ledger import part_of_lot
-from engine.model.actions import Action, CancelOrder, Decision, PlaceOrder, QuietBand, SetAside
-from engine.model.grid import Disposal, GridState, InitialPurchase, Lattice
-from engine.model.market import Market
+from engine.core.grid_view import GridView, cancel, closing, not_frozen
+from engine.core.lattice import initial_price
+from engine.core.regime import entry_may_open
+from engine.core.wind_down import wind_down
+from engine.model.actions import Action, Decision, PlaceOrder, QuietBand
+from engine.model.grid import GridState, StartTrigger, TriggerSide
 from engine.model.money import ONE, ZERO
-from engine.model.order import Leg, Order, OrderStatus, Side
-from engine.model.slot import NO_LOT, Empty, Entering, Exiting, Holding, Lot, Slot
+from engine.model.order import Leg, Side
+from engine.model.regime import EntryRule, SuppressedEntry
+from engine.model.slot import Empty, Entering, Exiting, Holding, Slot
 
 _INFINITY = Decimal("Infinity")
 EVERYTHING = QuietBand(ZERO, _INFINITY)
-_SETTLED_STATUSES = frozenset((OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GridView:
-    """What a decision is made on; ``slots`` are not changed while it is made."""
-
-    market: Market
-    lattice: Lattice
-    slots: Sequence[Slot]
-    state: GridState
-    disposal: Disposal | None
-    window: int
-    initial_purchase: InitialPurchase
-    dust: Lot
+_RULE_WORDS = {
+    EntryRule.ALL: "every entry opens",
+    EntryRule.ALTERNATE: "every second slot is left out",
+    EntryRule.NONE: "nothing new opens on this side",
+}
 
 
 def decide(view: GridView, price: Decimal) -> Decision:
     """What to do at this price, in the order in which it should be done: nearest to the price first."""
     match view.state:
-        case GridState.RUNNING:
-            return Decision(actions=_ladder(view, price, can_open=True), band=band_at(view, price))
-        case GridState.PAUSED | GridState.EXITS_ONLY:
-            return Decision(actions=_ladder(view, price, can_open=False), band=band_at(view, price))
+        case GridState.RUNNING | GridState.PAUSED | GridState.EXITS_ONLY:
+            return Decision(actions=_ladder(view, price), band=band_at(view, price))
         case GridState.STOPPING:
             # A flattening order follows the price itself, so no price is quiet.
-            return Decision(actions=tuple(_wind_down(view, price)), band=QuietBand(price, price))
-        case GridState.STARTING | GridState.HALTED | GridState.STOPPED:
+            return Decision(actions=tuple(wind_down(view, price)), band=QuietBand(price, price))
+        case GridState.STARTING:
+            return Decision(actions=(), band=_waiting_band(view.start))
+        case GridState.HALTED | GridState.STOPPED:
             return Decision(actions=(), band=EVERYTHING)
+
+
+def suppressed(view: GridView, price: Decimal) -> tuple[SuppressedEntry, ...]:
+    """The entries that would be placed at this price if the regime let every entry through, the first ones included."""
+    if not view.can_open or view.regime is None:
+        return ()
+    unfiltered = replace(view, regime=None)
+    wanted = [*((slot, slot.entry_price) for slot in _resting(unfiltered, price)), *_first_entries(unfiltered, price)]
+    return tuple(
+        SuppressedEntry(
+            slot=slot.index,
+            side=slot.entry_side,
+            price=entry_price,
+            exit_price=slot.exit_price,
+            amount=_grown(view, slot.amount),
+        )
+        for slot, entry_price in wanted
+        if not _may_enter(view, slot)
+    )
+
+
+def is_still_wanted(view: GridView, slot: Slot, leg: Leg) -> bool:
+    """Whether an order of this slot that has waited for its turn may still go out."""
+    match leg:
+        case Leg.ENTRY:
+            return view.can_open and _may_enter(view, slot)
+        case Leg.EXIT:
+            return view.state in (GridState.RUNNING, GridState.PAUSED, GridState.EXITS_ONLY)
+        case Leg.FLATTEN:
+            return view.state is GridState.STOPPING
 
 
 def band_at(view: GridView, price: Decimal) -> QuietBand:
     """The open interval around a price that holds no price at which a decision can change.
 
-    An empty or entering slot compares the price with its lower level, one that holds
-    something is sold at its upper level. At such a price itself nothing is quiet.
+    An empty or entering slot compares the price with the level of its entry, one that holds
+    something leaves at that of its exit. At such a price itself nothing is quiet.
     Slots do not overlap, so the nearest ones on either side have the nearest edges.
     """
     here = bisect_right(view.lattice.levels, price) - 1
@@ -68,127 +90,179 @@ def band_at(view: GridView, price: Decimal) -> QuietBand:
     return QuietBand(low, high)
 
 
-def _edges(slots: Sequence[Slot], indices: range) -> Iterator[Decimal]:
-    """The prices at which these slots have something to decide, nearest first in the order of the indices."""
-    for index in indices:
-        slot = slots[index]
+def _waiting_band(start: StartTrigger | None) -> QuietBand:
+    """Where a grid that waits for its start price goes on waiting."""
+    if start is None:
+        return EVERYTHING
+    match start.side:
+        case TriggerSide.BELOW:
+            return QuietBand(start.price, _INFINITY)
+        case TriggerSide.ABOVE:
+            return QuietBand(ZERO, start.price)
+
+
+def _edges(slots: Sequence[Slot], places: range) -> Iterator[Decimal]:
+    """The prices at which these slots have something to decide, nearest first in the order of the places."""
+    for place in places:
+        slot = slots[place]
         if slot.freeze_reason is not None:
             continue
         state = slot.state
         match state:
             case Empty():
-                yield slot.lower
+                yield slot.entry_price
             case Entering():
-                has_bought = state.lot.quantity > 0
-                if indices.step < 0:
-                    yield from (slot.upper, slot.lower) if has_bought else (slot.lower,)
+                if not state.lot.quantity:
+                    yield slot.entry_price
+                elif places.step < 0:
+                    yield from (slot.upper, slot.lower)
                 else:
-                    yield from (slot.lower, slot.upper) if has_bought else (slot.lower,)
+                    yield from (slot.lower, slot.upper)
             case Holding() | Exiting():
-                yield slot.upper
+                yield slot.exit_price
 
 
-def is_wound_down(view: GridView) -> bool:
-    """Whether a stopping grid has nothing left to do."""
-    match view.disposal:
-        case Disposal.LEAVE | None:
-            return True
-        case Disposal.CANCEL:
-            return all(isinstance(slot.state, Empty | Holding) for slot in _not_frozen(view))
-        case Disposal.FLATTEN:
-            return all(isinstance(slot.state, Empty) for slot in _not_frozen(view))
+def _is_reached(slot: Slot, price: Decimal) -> bool:
+    """Whether an entry at its own level rests at this price instead of taking."""
+    match slot.entry_side:
+        case Side.BUY:
+            return slot.lower <= price
+        case Side.SELL:
+            return slot.upper >= price
 
 
-def is_still_wanted(leg: Leg, state: GridState) -> bool:
-    """Whether an order that has waited for its turn may still go out in this state of its grid."""
-    match leg:
-        case Leg.ENTRY:
-            return state is GridState.RUNNING
-        case Leg.EXIT:
-            return state in (GridState.RUNNING, GridState.PAUSED, GridState.EXITS_ONLY)
-        case Leg.FLATTEN:
-            return state is GridState.STOPPING
+def _is_left_behind(slot: Slot, price: Decimal) -> bool:
+    """Whether the price has gone as far as the exit."""
+    match slot.entry_side:
+        case Side.BUY:
+            return slot.upper <= price
+        case Side.SELL:
+            return slot.lower >= price
 
 
-def _not_frozen(view: GridView) -> Iterator[Slot]:
-    return (slot for slot in view.slots if slot.freeze_reason is None)
+def _rule(view: GridView, side: Side) -> EntryRule:
+    if view.regime is None:
+        return EntryRule.ALL
+    match side:
+        case Side.BUY:
+            return view.regime.long_entries
+        case Side.SELL:
+            return view.regime.short_entries
 
 
-def _ladder(view: GridView, price: Decimal, *, can_open: bool) -> tuple[Action, ...]:
+def _may_enter(view: GridView, slot: Slot) -> bool:
+    return entry_may_open(_rule(view, slot.entry_side), slot.index)
+
+
+def _ladder(view: GridView, price: Decimal) -> tuple[Action, ...]:
+    """Cancellations first, then what rests below the price, the initial purchase, and what rests above."""
     below: list[Slot] = []
+    above: list[Slot] = []
     initial: list[Slot] = []
-    leaving: list[Slot] = []
     actions: list[Action] = []
-    for slot in _not_frozen(view):
+    for slot in not_frozen(view):
         state = slot.state
+        buys_first = slot.entry_side is Side.BUY
         match state:
             case Empty():
-                if slot.lower <= price:
-                    below.append(slot)
+                if not view.can_open or not _may_enter(view, slot):
+                    continue
+                if _is_reached(slot, price):
+                    (below if buys_first else above).append(slot)
                 elif slot.is_initial:
                     initial.append(slot)
             case Entering():
-                reason = _why_cancel_entry(slot, state, price, can_open=can_open)
+                reason = _why_cancel_entry(view, slot, state, price)
                 if reason:
-                    actions.extend(_cancel(slot, state.order, reason))
-                elif slot.lower <= price:
-                    below.append(slot)
+                    actions.extend(cancel(slot, state.order, reason))
+                elif _is_reached(slot, price):
+                    (below if buys_first else above).append(slot)
                 else:
                     initial.append(slot)
             case Holding() | Exiting():
-                leaving.append(slot)
+                (above if buys_first else below).append(slot)
     below.reverse()
-    if can_open:
-        actions.extend(_entries(view, below))
-        actions.extend(_initial_entries(view, initial))
-    actions.extend(_exits(view, leaving))
+    actions.extend(_side(view, below, "below"))
+    actions.extend(_initial_entries(view, initial))
+    actions.extend(_side(view, above, "above"))
     return tuple(actions)
 
 
-def _why_cancel_entry(slot: Slot, state: Entering, price: Decimal, *, can_open: bool) -> str | None:
-    if not can_open:
+def _resting(view: GridView, price: Decimal) -> Iterator[Slot]:
+    """The slots whose entries the ladder rests at this price, or would."""
+    below: list[Slot] = []
+    above: list[Slot] = []
+    for slot in not_frozen(view):
+        if isinstance(slot.state, Empty | Entering) and _is_reached(slot, price):
+            (below if slot.entry_side is Side.BUY else above).append(slot)
+    below.reverse()
+    for side in (below, above):
+        yield from side[: _place_ranks(len(side), view.window)]
+
+
+def _first_entries(view: GridView, price: Decimal) -> Iterator[tuple[Slot, Decimal]]:
+    """The initial entries that the ladder would place at this price, and what they would trade at: no worse than it."""
+    waiting = [slot for slot in not_frozen(view) if slot.is_initial and isinstance(slot.state, Empty)]
+    for action in _initial_entries(view, [slot for slot in waiting if not _is_reached(slot, price)]):
+        better = min if action.side is Side.BUY else max
+        yield view.slots[view.lattice.places.index(action.slot)], better(action.price, price)
+
+
+def _why_cancel_entry(view: GridView, slot: Slot, state: Entering, price: Decimal) -> str | None:
+    if not view.can_open:
         return "nothing new opens now"
-    if state.order.price != slot.lower and slot.lower <= price:
-        return "the price has risen to the slot: its entry moves from the start price to its level"
-    if state.lot.quantity > 0 and slot.upper <= price:
-        return "the price has risen past the slot: what was bought is to be sold"
+    if view.regime is not None and not _may_enter(view, slot):
+        return f"the market is {view.regime.name.replace('_', ' ')}: {_RULE_WORDS[_rule(view, slot.entry_side)]}"
+    way = "risen" if slot.entry_side is Side.BUY else "fallen"
+    if state.order.price != slot.entry_price and _is_reached(slot, price):
+        return f"the price has {way} to the slot: its entry moves from the start price to its level"
+    if state.lot.quantity and _is_left_behind(slot, price):
+        done = "bought is to be sold" if slot.entry_side is Side.BUY else "sold is to be bought back"
+        return f"the price has {way} past the slot: what was {done}"
     return None
 
 
-def _entries(view: GridView, below: list[Slot]) -> Iterator[Action]:
-    """Entries at their own level, nearest below the price first."""
-    place_ranks = _place_ranks(len(below), view.window)
-    for rank, slot in enumerate(below):
+def _side(view: GridView, slots: list[Slot], where: str) -> Iterator[Action]:
+    """What rests on one side of the price, nearest first, within the window."""
+    place_ranks = _place_ranks(len(slots), view.window)
+    dust = view.dust
+    counts = {Leg.ENTRY: 0, Leg.EXIT: 0}
+    for rank, slot in enumerate(slots):
         state = slot.state
-        if isinstance(state, Entering):
-            if rank >= view.window:
-                yield from _cancel(slot, state.order, f"outside the window of {view.window} entries")
-        elif rank < place_ranks:
-            yield _entry(slot, slot.lower, f"entry {rank + 1} below the price", post_only=True)
+        leg = Leg.ENTRY if isinstance(state, Empty | Entering) else Leg.EXIT
+        counts[leg] += 1
+        match state:
+            case Empty():
+                if rank < place_ranks:
+                    reason = f"entry {counts[leg]} {where} the price"
+                    yield _entry(view, slot, slot.entry_price, reason, post_only=True)
+            case Entering():
+                if rank >= view.window:
+                    yield from cancel(slot, state.order, f"outside the window of {view.window} entries")
+            case Exiting():
+                if rank >= view.window and state.order.filled == 0:
+                    yield from cancel(slot, state.order, f"outside the window of {view.window} exits")
+            case Holding():
+                if rank < place_ranks:
+                    reason = f"exit {counts[leg]} {where} the price"
+                    action = closing(view, slot, state.lot, dust, slot.exit_price, Leg.EXIT, reason)
+                    if isinstance(action, PlaceOrder):
+                        dust = dust.minus(action.dust)
+                    yield action
 
 
-def _initial_entries(view: GridView, initial: list[Slot]) -> Iterator[Action]:
-    """Entries at the start price for the slots above it, lowest first, a window of them on top of the ladder."""
-    price = initial_price(view.initial_purchase, view.market, view.lattice.anchor)
+def _initial_entries(view: GridView, initial: list[Slot]) -> Iterator[PlaceOrder]:
+    """Entries at the start price for the slots beyond it, nearest first, a window of them on top of the ladder."""
+    if not initial:
+        return
+    side = initial[0].entry_side
+    if side is Side.SELL:
+        initial.reverse()
+    price = initial_price(view.initial_purchase, view.market, view.lattice.anchor, side)
+    reason = "initial purchase" if side is Side.BUY else "initial sale"
     for slot in initial[: view.window]:
         if isinstance(slot.state, Empty):
-            yield _entry(slot, price, "initial purchase", post_only=False)
-
-
-def _exits(view: GridView, leaving: list[Slot]) -> Iterator[Action]:
-    """Exits, lowest first: those are nearest above the price."""
-    place_ranks = _place_ranks(len(leaving), view.window)
-    dust = view.dust
-    for rank, slot in enumerate(leaving):
-        state = slot.state
-        if isinstance(state, Exiting):
-            if rank >= view.window and state.order.filled == 0:
-                yield from _cancel(slot, state.order, f"outside the window of {view.window} exits")
-        elif isinstance(state, Holding) and rank < place_ranks:
-            action = _sale(view, slot, state.lot, dust, slot.upper, Leg.EXIT, f"exit {rank + 1} above the price")
-            if isinstance(action, PlaceOrder):
-                dust = dust.minus(action.dust)
-            yield action
+            yield _entry(view, slot, price, reason, post_only=False)
 
 
 def _place_ranks(candidates: int, window: int) -> int:
@@ -197,65 +271,20 @@ def _place_ranks(candidates: int, window: int) -> int:
     return window if candidates <= window or window < 3 else window - 1
 
 
-def _entry(slot: Slot, price: Decimal, reason: str, *, post_only: bool) -> PlaceOrder:
+def _entry(view: GridView, slot: Slot, price: Decimal, reason: str, *, post_only: bool) -> PlaceOrder:
     return PlaceOrder(
         slot=slot.index,
         leg=Leg.ENTRY,
-        side=Side.BUY,
+        side=slot.entry_side,
         price=price,
-        amount=slot.amount,
+        amount=_grown(view, slot.amount),
         post_only=post_only,
         reason=reason,
     )
 
 
-def _sale(
-    view: GridView, slot: Slot, lot: Lot, dust: Lot, price: Decimal, leg: Leg, reason: str
-) -> PlaceOrder | SetAside:
-    """Sell a lot, rounded down to whole lots of the market after the dust has been added to it."""
+def _grown(view: GridView, amount: Decimal) -> Decimal:
+    if view.growth == ONE:
+        return amount
     market = view.market
-    amount = min(market.floor_amount(lot.quantity + dust.quantity), market.floor_amount(market.amount_max))
-    taken = amount - lot.quantity
-    problem = market.problem_with(price, amount)
-    if problem:
-        return SetAside(slot=slot.index, reason=f"too small to sell: {problem}")
-    return PlaceOrder(
-        slot=slot.index,
-        leg=leg,
-        side=Side.SELL,
-        price=price,
-        amount=amount,
-        post_only=False,
-        reason=reason,
-        dust=part_of_lot(dust, taken) if taken > 0 else NO_LOT,
-    )
-
-
-def _cancel(slot: Slot, order: Order, reason: str) -> Iterator[CancelOrder]:
-    """Cancel an order that the exchange is known to have, once."""
-    if order.status in _SETTLED_STATUSES and not order.is_cancel_requested:
-        yield CancelOrder(slot=slot.index, client_order_id=order.client_order_id, reason=reason)
-
-
-def _wind_down(view: GridView, price: Decimal) -> Iterator[Action]:
-    floor = view.market.floor_price(price * (ONE - SLIPPAGE_MAX))
-    is_flattening = view.disposal is Disposal.FLATTEN
-    dust = view.dust
-    if view.disposal is Disposal.LEAVE:
-        return
-    for slot in _not_frozen(view):
-        state = slot.state
-        match state:
-            case Empty():
-                continue
-            case Entering():
-                yield from _cancel(slot, state.order, "the grid is stopping")
-            case Exiting():
-                if state.order.leg is not Leg.FLATTEN or price < state.order.price:
-                    yield from _cancel(slot, state.order, "the grid is stopping")
-            case Holding():
-                if is_flattening:
-                    action = _sale(view, slot, state.lot, dust, floor, Leg.FLATTEN, "the grid is flattened")
-                    if isinstance(action, PlaceOrder):
-                        dust = dust.minus(action.dust)
-                    yield action
+    return max(amount, min(market.floor_amount(amount * view.growth), market.floor_amount(market.amount_max)))

@@ -1,114 +1,101 @@
-"""From a grid's wish to its lattice: levels, amounts, what it can need, and why it cannot be.
+"""From a grid's wish to its lattice: levels, sides and amounts, and why it cannot be.
 
-Source of the formulas: net profit and break-even of a cycle with fees on both legs,
-rho = r(1-f_s) - 1 - f_b with the fee in quote, r(1-f_b)(1-f_s) - 1 with the fee in what is received.
+The door to the arithmetic of grid shapes: where levels lie (``levels``), what a cycle earns (``cycles``),
+how much each slot trades (``sizing``) and what it takes from the account (``costs``, ``funds``).
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import pairwise
 
+from engine.core.costs import SLIPPAGE_MAX, Funds, initial_price, is_left_behind
+from engine.core.cycles import cycle_profit, cycle_profit_rate
+from engine.core.funds import funds_needed
+from engine.core.levels import BEYOND_MAX, levels_above, levels_below, levels_of, sides_of
+from engine.core.sizing import amounts_of, problem_with_investment, problems_with_sizes, sellable, slots_between
 from engine.model.errors import SettingsInvalid
-from engine.model.grid import GridSpec, InitialPurchase, Lattice, SizedBy, Spacing
-from engine.model.market import FeeCurrency, Market
-from engine.model.money import ONE, ZERO, nearest_step, text_from_decimal
+from engine.model.grid import Direction, GridSpec, InitialPurchase, Lattice
+from engine.model.market import Market
+from engine.model.money import ONE, text_from_decimal
+from engine.model.order import Side
+from engine.model.slot import Slot
 
-SLIPPAGE_MAX = Decimal("0.005")
-"""How far beyond the last price an order that has to take may reach, as a fraction."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Funds:
-    """What a grid can need at the most: ``quote`` to buy with and ``base`` to start with."""
-
-    quote: Decimal
-    base: Decimal
+__all__ = [
+    "SLIPPAGE_MAX",
+    "Funds",
+    "cycle_profit",
+    "cycle_profit_rate",
+    "funds_needed",
+    "initial_price",
+    "levels_of",
+    "make_lattice",
+    "shape_problems",
+]
 
 
 def make_lattice(spec: GridSpec, market: Market, anchor: Decimal) -> Lattice:
-    """The levels and amounts of a grid that starts at the price ``anchor``.
+    """The levels, sides and amounts of a grid that starts at the price ``anchor``, that of its trigger if it has one.
 
-    A level is one price line, rounded to the nearest tick: it is the entry of the slot
-    above it and the exit of the slot below it.
+    A level is one price line, rounded to the nearest tick: it bounds the slot above it and the one below it.
 
     Raises:
         SettingsInvalid: the grid cannot trade on this market.
     """
+    shape = list(shape_problems(spec, market))
+    if shape:
+        raise SettingsInvalid(*(f"grid {spec.name!r}: {problem}" for problem in shape))
     levels = levels_of(spec, market)
     problem = _problem_with_levels(spec, market, levels)
     if problem:
         raise SettingsInvalid(f"grid {spec.name!r}: {problem}")
-    amounts = _amounts(spec, market, levels, anchor)
-    problem = _problem_with_amounts(market, levels, amounts)
-    problem = problem or _problem_with_purchase(spec, market, anchor, levels, amounts)
+    problem = problem_with_investment(spec, market, levels, anchor)
     if problem:
         raise SettingsInvalid(f"grid {spec.name!r}: {spec.sized_by}: {problem}")
-    return Lattice(version=1, anchor=anchor, levels=levels, amounts=amounts)
+    sides = sides_of(spec, levels, anchor)
+    amounts = amounts_of(spec, market, levels, anchor)
+    slots = slots_between(levels, sides, amounts)
+    problem = _problem_with_amounts(market, slots) or _problem_with_purchase(spec, market, anchor, slots)
+    if problem:
+        raise SettingsInvalid(f"grid {spec.name!r}: {spec.sized_by}: {problem}")
+    return Lattice(version=1, anchor=anchor, levels=levels, amounts=amounts, sides=sides)
 
 
-def levels_of(spec: GridSpec, market: Market) -> tuple[Decimal, ...]:
-    """The N+1 price lines of N slots, lowest first, each on a tick."""
-    count = spec.slots
-    match spec.spacing:
-        case Spacing.ARITHMETIC:
-            step = (spec.upper - spec.lower) / count
-            exact = [spec.lower + step * index for index in range(count + 1)]
-        case Spacing.GEOMETRIC:
-            ratio = spec.upper / spec.lower
-            exact = [spec.lower * ratio ** (Decimal(index) / count) for index in range(count + 1)]
-    return tuple(nearest_step(price, market.tick_size) for price in exact)
+def shape_problems(spec: GridSpec, market: Market) -> Iterator[str]:
+    """What of a grid's shape this market cannot do, whatever the price is."""
+    yield from _problems_with_leverage(spec, market)
+    if spec.initial_purchase is InitialPurchase.HOLDINGS:
+        if market.swap is not None:
+            yield "initial_purchase: expected limit, market or none on a swap, found holdings"
+        elif spec.direction is Direction.SHORT:
+            yield "initial_purchase: expected limit, market or none for a short grid, found holdings"
+    yield from problems_with_sizes(spec)
+    yield from _problems_with_trailing(spec, market)
 
 
-def cycle_profit_rate(market: Market, entry: Decimal, exit_price: Decimal) -> Decimal:
-    """What one cycle earns on the quote spent, net of maker fees on both legs, as a fraction."""
-    ratio, fee = exit_price / entry, market.maker_fee_rate
-    match market.fee_currency:
-        case FeeCurrency.RECEIVED:
-            return ratio * (ONE - fee) * (ONE - fee) - ONE
-        case FeeCurrency.QUOTE:
-            return ratio * (ONE - fee) - ONE - fee
+def _problems_with_leverage(spec: GridSpec, market: Market) -> Iterator[str]:
+    if market.swap is None:
+        if spec.leverage != 1:
+            yield f"leverage: expected 1 on the spot market {market.symbol}, found {text_from_decimal(spec.leverage)}"
+    elif spec.leverage > market.swap.leverage_max:
+        most = text_from_decimal(market.swap.leverage_max)
+        yield f"leverage: expected at most {most} on {market.symbol}, found {text_from_decimal(spec.leverage)}"
 
 
-def funds_needed(spec: GridSpec, market: Market, lattice: Lattice) -> Funds:
-    """The most that the grid can have bound at any time.
-
-    A slot above the anchor is bought at the anchor, or at its own level if the price gets there first.
-    """
-    quote, base = ZERO, ZERO
-    for level, amount in zip(lattice.levels, lattice.amounts, strict=False):
-        if level > lattice.anchor and spec.initial_purchase is InitialPurchase.HOLDINGS:
-            base += amount
-        else:
-            quote += _first_price(spec, market, lattice.anchor, level) * amount
-    return Funds(quote=quote * (ONE + _worst_fee_rate(market, FeeCurrency.QUOTE)), base=base)
-
-
-def initial_price(purchase: InitialPurchase, market: Market, anchor: Decimal) -> Decimal:
-    """The limit of an entry that buys the first lot of a slot above the start price."""
-    if purchase is InitialPurchase.MARKET:
-        return market.ceil_price(anchor * (ONE + SLIPPAGE_MAX))
-    return market.floor_price(anchor)
-
-
-def _first_price(spec: GridSpec, market: Market, anchor: Decimal, level: Decimal) -> Decimal:
-    """What the base for the slot above a level costs at the most when it is first bought."""
-    if level <= anchor:
-        return level
-    match spec.initial_purchase:
-        case InitialPurchase.HOLDINGS:
-            return anchor
-        case InitialPurchase.MARKET:
-            return initial_price(spec.initial_purchase, market, anchor)
-        case InitialPurchase.LIMIT | InitialPurchase.NONE:
-            # An initial entry that the price runs away from is placed again at its own level.
-            return level
-
-
-def _worst_fee_rate(market: Market, of_buys_in: FeeCurrency) -> Decimal:
-    """The fee rate of a buy at the worst, if fees are taken in that way; else 0."""
-    if market.fee_currency is not of_buys_in:
-        return ZERO
-    return max(market.maker_fee_rate, market.taker_fee_rate, ZERO)
+def _problems_with_trailing(spec: GridSpec, market: Market) -> Iterator[str]:
+    up_to, down_to = spec.trailing.up_to, spec.trailing.down_to
+    if up_to is not None and up_to <= spec.upper:
+        bounds = f"above upper {text_from_decimal(spec.upper)}, found {text_from_decimal(up_to)}"
+        yield f"trailing up_to: expected a price {bounds}"
+    if down_to is not None and not 0 < down_to < spec.lower:
+        bounds = f"above 0 and below lower {text_from_decimal(spec.lower)}, found {text_from_decimal(down_to)}"
+        yield f"trailing down_to: expected a price {bounds}"
+    beyond = (
+        ("up_to", levels_above(spec, market, spec.upper)),
+        ("down_to", levels_below(spec, market, spec.lower)),
+    )
+    for key, levels in beyond:
+        if len(levels) > BEYOND_MAX:
+            yield f"trailing {key}: expected at most {BEYOND_MAX} levels to trail by, found more"
 
 
 def _problem_with_levels(spec: GridSpec, market: Market, levels: tuple[Decimal, ...]) -> str | None:
@@ -138,45 +125,33 @@ def _problem_with_levels(spec: GridSpec, market: Market, levels: tuple[Decimal, 
     return None
 
 
-def _amounts(spec: GridSpec, market: Market, levels: tuple[Decimal, ...], anchor: Decimal) -> tuple[Decimal, ...]:
-    entries = levels[:-1]
-    match spec.sized_by:
-        case SizedBy.BASE_PER_SLOT:
-            return tuple(market.floor_amount(spec.size) for _ in entries)
-        case SizedBy.QUOTE_PER_SLOT:
-            quote = spec.size
-        case SizedBy.INVESTMENT:
-            weights = sum((_first_price(spec, market, anchor, price) / price for price in entries), ZERO)
-            quote = spec.size / (weights * (ONE + _worst_fee_rate(market, FeeCurrency.QUOTE)))
-    return tuple(market.floor_amount(quote / price) for price in entries)
-
-
-def _problem_with_amounts(market: Market, levels: tuple[Decimal, ...], amounts: tuple[Decimal, ...]) -> str | None:
-    fee_rate = _worst_fee_rate(market, FeeCurrency.RECEIVED)
-    for index, amount in enumerate(amounts):
-        sellable = market.floor_amount(amount * (ONE - fee_rate))
-        for price, found, purpose in ((levels[index], amount, ""), (levels[index + 1], sellable, " to sell")):
+def _problem_with_amounts(market: Market, slots: Sequence[Slot]) -> str | None:
+    for slot in slots:
+        exit_purpose = " to sell" if slot.entry_side is Side.BUY else " to buy back"
+        orders = ((slot.entry_price, slot.amount, ""), (slot.exit_price, sellable(market, slot), exit_purpose))
+        for price, found, purpose in orders:
             problem = market.problem_with(price, found)
             if problem:
                 return (
                     f"expected orders that {market.symbol} takes, found {text_from_decimal(found)} "
-                    f"{market.base}{purpose} in slot {index}: {problem}"
+                    f"{market.base}{purpose} in slot {slot.index}: {problem}"
                 )
     return None
 
 
-def _problem_with_purchase(
-    spec: GridSpec, market: Market, anchor: Decimal, levels: tuple[Decimal, ...], amounts: tuple[Decimal, ...]
-) -> str | None:
+def _problem_with_purchase(spec: GridSpec, market: Market, anchor: Decimal, slots: Sequence[Slot]) -> str | None:
     """A start far below the range makes the first orders smaller than any later one."""
     if spec.initial_purchase not in (InitialPurchase.LIMIT, InitialPurchase.MARKET):
         return None
-    price = initial_price(spec.initial_purchase, market, anchor)
-    for index, amount in enumerate(amounts):
-        problem = market.problem_with(price, amount) if levels[index] > anchor else None
+    for slot in slots:
+        if not is_left_behind(slot, anchor):
+            continue
+        price = initial_price(spec.initial_purchase, market, anchor, slot.entry_side)
+        problem = market.problem_with(price, slot.amount)
         if problem:
+            noun = "purchase" if slot.entry_side is Side.BUY else "sale"
             return (
-                f"expected an initial purchase that {market.symbol} takes, found {text_from_decimal(amount)} "
-                f"{market.base} in slot {index} at the start price {text_from_decimal(anchor)}: {problem}"
+                f"expected an initial {noun} that {market.symbol} takes, found {text_from_decimal(slot.amount)} "
+                f"{market.base} in slot {slot.index} at the start price {text_from_decimal(anchor)}: {problem}"
             )
     return None

@@ -20,7 +20,9 @@ class Ledger:
     """``cash`` and ``base`` are changes since the start; ``realised`` is net of fees.
 
     ``fees_quote`` values all fees taken in base or quote. ``adopted`` is what ``cash`` counts as
-    paid for base that was already there, though no quote left the account for it.
+    paid for base that was already there, though no quote left the account for it. ``funding`` is what was
+    received for swap positions less what was paid, and part of ``cash``. ``base`` is negative where base was
+    sold that is still to be bought back.
     """
 
     cash: Decimal = ZERO
@@ -31,28 +33,25 @@ class Ledger:
     dust: Lot = NO_LOT
     cycles: int = 0
     adopted: Decimal = ZERO
+    funding: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profit:
-    """All in quote. ``total = grid + floating + residual`` and ``residual`` must be 0."""
+    """All in quote. ``total = grid + floating + funding + residual`` and ``residual`` must be 0."""
 
     grid: Decimal
     floating: Decimal
     fees: Decimal
     total: Decimal
     residual: Decimal
+    funding: Decimal = ZERO
 
 
 def book_fill(ledger: Ledger, market: Market, side: Side, fill: Fill, realised: Decimal) -> Ledger:
     """The ledger after one execution that realised this much profit."""
     base_fee, quote_fee = fees_of(market, fill)
-    notional = fill.price * fill.amount
-    match side:
-        case Side.BUY:
-            cash, base = -notional - quote_fee, fill.amount - base_fee
-        case Side.SELL:
-            cash, base = notional - quote_fee, -fill.amount - base_fee
+    base, cash = flows_of(market, side, fill)
     return replace(
         ledger,
         cash=ledger.cash + cash,
@@ -71,25 +70,32 @@ def fees_of(market: Market, fill: Fill) -> tuple[Decimal, Decimal]:
     )
 
 
-def bought(lot: Lot, market: Market, fill: Fill) -> Lot:
-    """A lot after an execution of its entry."""
+def flows_of(market: Market, side: Side, fill: Fill) -> tuple[Decimal, Decimal]:
+    """What an execution does to (base, quote), net of fees; a fee in a third currency is in neither."""
     base_fee, quote_fee = fees_of(market, fill)
-    return Lot(
-        quantity=lot.quantity + fill.amount - base_fee,
-        cost_quote=lot.cost_quote + fill.price * fill.amount + quote_fee,
-    )
+    notional = fill.price * fill.amount
+    match side:
+        case Side.BUY:
+            return fill.amount - base_fee, -notional - quote_fee
+        case Side.SELL:
+            return -fill.amount - base_fee, notional - quote_fee
 
 
-def sold(lot: Lot, offered: Lot, market: Market, fill: Fill) -> tuple[Lot, Decimal]:
+def opened(lot: Lot, market: Market, side: Side, fill: Fill) -> Lot:
+    """A lot after an execution of its entry; below 0 where the entry sells."""
+    base, quote = flows_of(market, side, fill)
+    return Lot(quantity=lot.quantity + base, cost_quote=lot.cost_quote - quote)
+
+
+def closed(lot: Lot, offered: Lot, market: Market, side: Side, fill: Fill) -> tuple[Lot, Decimal]:
     """What is left of a lot after an execution of its exit, and the profit which that realised.
 
     What is left costs its share of the lot as it was ``offered``, so that executions end the
     same in whatever order they are told.
     """
-    base_fee, quote_fee = fees_of(market, fill)
-    rest = part_of_lot(offered, lot.quantity - fill.amount - base_fee)
-    cost = lot.cost_quote - rest.cost_quote
-    return rest, fill.price * fill.amount - quote_fee - cost
+    base, quote = flows_of(market, side, fill)
+    rest = part_of_lot(offered, lot.quantity + base)
+    return rest, quote - (lot.cost_quote - rest.cost_quote)
 
 
 def part_of_lot(lot: Lot, quantity: Decimal) -> Lot:
@@ -112,11 +118,36 @@ def write_off(ledger: Ledger, lot: Lot) -> Ledger:
     return replace(ledger, base=ledger.base - lot.quantity, realised=ledger.realised - lot.cost_quote)
 
 
+def fund(ledger: Ledger, amount: Decimal) -> Ledger:
+    """The ledger after funding was received, or paid where the amount is below 0."""
+    return replace(ledger, cash=ledger.cash + amount, funding=ledger.funding + amount)
+
+
+def liquidate(ledger: Ledger, lots: Iterable[Lot], price: Decimal, fee: Decimal, quote: str) -> Ledger:
+    """The ledger after the exchange closed everything at a price, for a fee in quote; ``lots`` are the slots'."""
+    held = sum_of(lots, ledger.dust)
+    cash = held.quantity * price - fee
+    return replace(
+        ledger,
+        cash=ledger.cash + cash,
+        base=ledger.base - held.quantity,
+        fees=_with_fee(ledger.fees, quote, fee),
+        fees_quote=ledger.fees_quote + fee,
+        realised=ledger.realised + cash - held.cost_quote,
+        dust=NO_LOT,
+    )
+
+
+def sum_of(lots: Iterable[Lot], dust: Lot) -> Lot:
+    """Everything that is held, as one lot."""
+    for lot in lots:
+        dust = dust.plus(lot)
+    return dust
+
+
 def profit_at(ledger: Ledger, lots: Iterable[Lot], mark: Decimal) -> Profit:
     """Where the grid stands if its inventory is valued at ``mark``; ``lots`` are those of the slots."""
-    held = ledger.dust
-    for lot in lots:
-        held = held.plus(lot)
+    held = sum_of(lots, ledger.dust)
     floating = held.quantity * mark - held.cost_quote
     total = ledger.cash + ledger.base * mark
     return Profit(
@@ -124,7 +155,8 @@ def profit_at(ledger: Ledger, lots: Iterable[Lot], mark: Decimal) -> Profit:
         floating=floating,
         fees=ledger.fees_quote,
         total=total,
-        residual=total - ledger.realised - floating,
+        residual=total - ledger.realised - floating - ledger.funding,
+        funding=ledger.funding,
     )
 
 

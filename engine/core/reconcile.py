@@ -15,7 +15,7 @@ from engine.core.ledger import fees_of
 from engine.model.errors import InvariantBroken
 from engine.model.grid import Lattice
 from engine.model.ids import OrderKey, key_from_client_order_id
-from engine.model.market import Market
+from engine.model.market import Market, MarketKind
 from engine.model.money import ZERO
 from engine.model.order import TERMINAL_STATUSES, Order, OrderReport, OrderStatus, Side
 from engine.model.reconcile import Discrepancy, DiscrepancyKind, Policy, Resolution
@@ -152,16 +152,27 @@ def foreign_orders(account: AccountEvidence) -> int:
     return sum(key_from_client_order_id(name) is None for name in account.open_orders)
 
 
-def compare_holding(*, total: Decimal, held: Decimal, noted: Decimal | None) -> Discrepancy | None:
+def holding_key(market: Market) -> str:
+    """What a grid's lots are part of: the coin on the account, or the position of its swap."""
+    return market.symbol if market.swap is not None else market.base
+
+
+def compare_holding(kind: MarketKind, *, total: Decimal, held: Decimal, noted: Decimal | None) -> Discrepancy | None:
     """What is wrong with an account that has ``total`` base where the books hold ``held``.
 
-    ``noted`` is the base beside the books when it was last compared; None before the first time.
+    ``noted`` is the base beside the books when it was last compared; None before the first time. A position
+    has nothing beside it but what a person trades by hand.
     """
     beside = total - held
-    if beside < 0:
-        return about_holding(DiscrepancyKind.HOLDING_SHORT, total=total, held=held, quantity=-beside)
-    if noted is not None and beside > noted:
-        return about_holding(DiscrepancyKind.HOLDING_OVER, total=total, held=held, quantity=beside - noted)
+    match kind:
+        case MarketKind.SPOT:
+            least, most = ZERO, noted
+        case MarketKind.SWAP:
+            least = most = noted or ZERO
+    if beside < least:
+        return about_holding(DiscrepancyKind.HOLDING_SHORT, kind, total=total, held=held, quantity=least - beside)
+    if most is not None and beside > most:
+        return about_holding(DiscrepancyKind.HOLDING_OVER, kind, total=total, held=held, quantity=beside - most)
     return None
 
 

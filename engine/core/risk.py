@@ -15,7 +15,12 @@ from engine.model.actions import Action, CancelOrder, PlaceOrder, SetAside
 from engine.model.market import Market
 from engine.model.money import ONE, ZERO, floor_quotient, floor_to_step, text_from_decimal
 from engine.model.order import Leg, Side
-from engine.model.risk import Block, LimitName, Limits, LimitView
+from engine.model.risk import (
+    Block,
+    LimitName,
+    Limits,
+)
+from engine.model.risk_view import LimitView
 from engine.model.slot import Entering, Lot, Slot, lot_of
 
 _MS = Decimal("0.001")
@@ -96,9 +101,9 @@ def why_nothing_opens(limits: Limits, evidence: Evidence) -> tuple[str, ...]:
 
 def exposure_of(slots: Iterable[Slot], dust: Lot) -> tuple[Decimal, Decimal]:
     """What the inventory of a grid has cost, and what the open remainders of its entries bind, in quote."""
-    cost, resting = dust.cost_quote, ZERO
+    cost, resting = abs(dust.cost_quote), ZERO
     for slot in slots:
-        cost += lot_of(slot).cost_quote
+        cost += abs(lot_of(slot).cost_quote)
         if isinstance(slot.state, Entering):
             order = slot.state.order
             resting += (order.amount - order.filled) * order.price

@@ -7,6 +7,7 @@ large as its grid at most; beyond ``slots_max`` nothing is booked, and ``left_ou
 
 Two worlds are compared: the real one, in which nothing was bought, and the one without a filter. A
 slot that is entered in earnest later ends its virtual lot at that price: from then on both are alike.
+A grid that stops ends all of them at the price at which it stops: what comes after is nobody's to miss.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,23 +17,13 @@ from itertools import chain
 from types import MappingProxyType
 
 from engine.model.actions import QuietBand
+from engine.model.events import ShadowChanged
 from engine.model.money import ZERO
 from engine.model.order import Side
-from engine.model.regime import ShadowView
+from engine.model.regime import ShadowView, SuppressedEntry
 
 SLOTS_MAX = 10_000
 _INFINITY = Decimal("Infinity")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuppressedEntry:
-    """An entry that the ladder wanted; ``side`` BUY opens long and SELL opens short."""
-
-    slot: int
-    side: Side
-    price: Decimal
-    exit_price: Decimal
-    amount: Decimal
 
 
 def _nothing() -> Mapping[int, SuppressedEntry]:
@@ -53,7 +44,7 @@ class ShadowLedger:
     cycles_missed: int = 0
     profit_missed: Decimal = ZERO
     settled: Decimal = ZERO
-    """Losses avoided on lots that ended without their exit, because the slot was entered in earnest."""
+    """Losses avoided on lots that ended without their exit: the slot was entered in earnest, or the grid stopped."""
     left_out: int = 0
     """The most entries that had no room at one decision."""
 
@@ -75,22 +66,41 @@ def suppress(ledger: ShadowLedger, entries: Iterable[SuppressedEntry]) -> Shadow
     return replace(ledger, waiting=MappingProxyType(waiting), left_out=max(ledger.left_out, left_out))
 
 
-def tick(ledger: ShadowLedger, price: Decimal) -> ShadowLedger:
-    """After the market traded at this price; the same ledger if nothing came of it."""
-    filled = {slot: entry for slot, entry in ledger.waiting.items() if _is_through(entry.side, entry.price, price)}
-    left = {slot: lot for slot, lot in ledger.held.items() if _is_through(_opposite(lot.side), lot.exit_price, price)}
-    if not filled and not left:
-        return ledger
+def trades_at(ledger: ShadowLedger, price: Decimal) -> ShadowChanged | None:
+    """What virtual orders and lots trade when the market trades at this price; None: nothing."""
+    filled = tuple(entry for entry in ledger.waiting.values() if _is_through(entry.side, entry.price, price))
+    left = tuple(lot.slot for lot in ledger.held.values() if _is_through(_opposite(lot.side), lot.exit_price, price))
+    return ShadowChanged(filled=filled, left=left) if filled or left else None
+
+
+def end_at(ledger: ShadowLedger, price: Decimal) -> ShadowChanged | None:
+    """What becomes of the virtual lots of a grid that stops at this price; None: there are none."""
+    ended = tuple(ledger.held)
+    return ShadowChanged(filled=(), left=(), ended=ended, ended_at=price) if ended else None
+
+
+def book(ledger: ShadowLedger, change: ShadowChanged) -> ShadowLedger:
+    """After virtual orders filled, and virtual lots left at their exits or ended with their grid."""
+    left = {slot: ledger.held[slot] for slot in change.left}
+    ended = {slot: ledger.held[slot] for slot in change.ended}
+    filled = {entry.slot: entry for entry in change.filled}
     profit = sum(
         (_result(ledger, lot, lot.exit_price) - _fee(ledger, lot, lot.exit_price) for lot in left.values()), ZERO
     )
     return replace(
         ledger,
         waiting=_without(ledger.waiting, filled),
-        held=MappingProxyType({**_without(ledger.held, left), **filled}),
+        held=MappingProxyType({**_without(ledger.held, {**left, **ended}), **filled}),
         cycles_missed=ledger.cycles_missed + len(left),
         profit_missed=ledger.profit_missed + profit,
+        settled=ledger.settled - sum((_result(ledger, lot, change.ended_at) for lot in ended.values()), ZERO),
     )
+
+
+def tick(ledger: ShadowLedger, price: Decimal) -> ShadowLedger:
+    """After the market traded at this price; the same ledger if nothing came of it."""
+    change = trades_at(ledger, price)
+    return ledger if change is None else book(ledger, change)
 
 
 def enter_in_earnest(ledger: ShadowLedger, slot: int, price: Decimal) -> ShadowLedger:

@@ -58,7 +58,7 @@ def reserve(slot: Slot, intent: OrderIntended, at_ms: int) -> Slot:
             return replace(slot, state=Entering(order=order), generation=slot.generation + 1)
         case Holding():
             lot = state.lot.plus(intent.dust)
-            if intent.leg is Leg.ENTRY or intent.amount > lot.quantity:
+            if intent.leg is Leg.ENTRY or intent.amount > abs(lot.quantity):
                 raise InvariantBroken(
                     f"slot {slot.index} holds {lot.quantity} and cannot take an {intent.leg} of {intent.amount}"
                 )
@@ -143,12 +143,12 @@ def take_out(slot: Slot, lot: Lot) -> Slot:
     state = slot.state
     match state:
         case Holding():
-            if lot.quantity > state.lot.quantity:
+            if abs(lot.quantity) > abs(state.lot.quantity):
                 raise InvariantBroken(
                     f"slot {slot.index} holds {state.lot.quantity}, {lot.quantity} cannot be taken out"
                 )
             rest = state.lot.minus(lot)
-            after = Holding(lot=rest) if rest.quantity > 0 else EMPTY
+            after = Holding(lot=rest) if rest.quantity else EMPTY
             return replace(slot, state=after, profit_quote=slot.profit_quote - lot.cost_quote)
         case Empty() | Entering() | Exiting():
             raise InvariantBroken(f"slot {slot.index} has no free lot to take {lot.quantity} out of")
@@ -157,11 +157,11 @@ def take_out(slot: Slot, lot: Lot) -> Slot:
 def _entering(slot: Slot, state: Entering, change: orders.OrderChange, market: Market) -> SlotChange:
     lot = state.lot
     for fill in change.new_fills:
-        lot = ledger.bought(lot, market, fill)
+        lot = ledger.opened(lot, market, change.order.side, fill)
     order = change.order
     if not order.is_settled:
         after = replace(slot, state=Entering(order=order, lot=lot))
-    elif lot.quantity > 0:
+    elif lot.quantity:
         after = replace(slot, state=Holding(lot=lot))
     else:
         after = replace(slot, state=EMPTY)
@@ -175,7 +175,7 @@ def _exiting(slot: Slot, state: Exiting, change: orders.OrderChange, market: Mar
     lot, bookings, profit = state.lot, [], ZERO
     order = change.order
     for fill in change.new_fills:
-        lot, realised = ledger.sold(lot, state.offered, market, fill)
+        lot, realised = ledger.closed(lot, state.offered, market, order.side, fill)
         profit += realised
         bookings.append(Booking(side=order.side, fill=fill, realised=realised))
     slot = replace(slot, profit_quote=slot.profit_quote + profit)

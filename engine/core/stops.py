@@ -23,13 +23,16 @@ from engine.model.money import ZERO, floor_quotient, text_from_decimal
 from engine.model.risk import (
     BreakerKind,
     RiskSettings,
+    RiskState,
     StopBasis,
     StopLoss,
     StopRule,
     TakeProfit,
+    Trail,
     TrailingTakeProfit,
     Trip,
 )
+from engine.model.risk_view import StopView
 from engine.model.slot import Lot
 
 STEP = Decimal("0.02")
@@ -46,27 +49,6 @@ class Position:
     base: Decimal
     cost: Decimal
     quote: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trail:
-    """A trailing take profit that follows; ``best`` is a price or a total PnL."""
-
-    basis: StopBasis
-    best: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RiskState:
-    """What has to be remembered of the prices gone by: a fold of ``advance``.
-
-    ``day`` counts days of UTC; the peak is followed only while a drawdown is limited.
-    """
-
-    day: int
-    day_start_total: Decimal = ZERO
-    peak_total: Decimal = ZERO
-    trails: tuple[Trail, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +128,18 @@ def losses_at(state: RiskState, position: Position, price: Decimal) -> Losses:
         drawdown=max(ZERO, state.peak_total - total),
         floating=max(ZERO, -_value(_Measure.FLOATING, position, price)),
     )
+
+
+def stops_now(settings: RiskSettings, state: RiskState, position: Position) -> tuple[StopView, ...]:
+    """Every stop in words, with the price at which it would end the grid as things are now."""
+    views = []
+    for rule in settings.stops:
+        trigger = _trigger_of_stop(rule, state, position.quote)
+        price = None if trigger is None else _price_where(trigger.measure, position, trigger.at)
+        kind, words = _rule_in_words(rule, position.quote)
+        is_price = price is not None and price > 0
+        views.append(StopView(kind=kind, words=words, price=price if is_price else None, disposal=rule.disposal))
+    return tuple(views)
 
 
 def start_anew(state: RiskState, kind: BreakerKind, position: Position, price: Decimal) -> RiskState:
@@ -304,6 +298,18 @@ def _trail_words(rule: TrailingTakeProfit, trail: Trail, quote: str) -> Callable
 def _loss_words(before: str, after: str, reference: Decimal, limit: Decimal, quote: str) -> Callable[[Decimal], str]:
     allowed = f"the limit is {text_from_decimal(limit)} {quote}"
     return lambda found: f"{before} {text_from_decimal(reference - found)} {quote}{after}, {allowed}"
+
+
+def _rule_in_words(rule: StopRule, quote: str) -> tuple[BreakerKind, str]:
+    at = f"{_noun(rule.basis)} at {text_from_decimal(rule.at)} {quote}"
+    match rule:
+        case StopLoss():
+            return BreakerKind.STOP_LOSS, f"stop loss: {at}"
+        case TakeProfit():
+            return BreakerKind.TAKE_PROFIT, f"take profit: {at}"
+        case TrailingTakeProfit():
+            back = f"then {text_from_decimal(rule.trail)} {quote} back from its best"
+            return BreakerKind.TRAILING_TAKE_PROFIT, f"trailing take profit: {at}, {back}"
 
 
 def _noun(basis: StopBasis) -> str:

@@ -1,25 +1,26 @@
 """The account on the simulated exchange: what it holds, and where every unit came from and went to.
 
-Beside the account stand the counterparty it traded with, the exchange's fee pot and what was
-brought in from elsewhere, so that conservation can be asserted: for every currency the first three
-less the last never change.
+Beside the account stand the counterparty it traded with, the exchange's fee pot, those who pay and
+receive funding, the exchange's insurance, which bears losses that nothing backs, and what was brought
+in from elsewhere, so that conservation can be asserted: for every currency all but the last, less the
+last, never change.
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
 
-from engine.exchange.port import Balance
 from engine.model.money import ZERO
 
 
 class Account:
     """Balances by currency.
 
-    Invariant: ``free`` and ``locked`` are never negative.
-    Invariant: free + locked + counterparty + fee pot - transferred of a currency is what it began with.
+    What swaps bind stays in ``free``, the wallet of swaps; ``swaps.SwapDesk`` knows how much it is.
+    Invariant: ``free`` and ``locked`` are never negative, unless several cross positions back one another.
+    Invariant: what is free, locked, in the four pots, less transferred, of a currency is what it began with.
     """
 
-    __slots__ = ("counterparty", "fee_pot", "free", "locked", "transferred")
+    __slots__ = ("counterparty", "fee_pot", "free", "funding_pot", "insurance", "locked", "transferred")
 
     def __init__(self, balances: Mapping[str, Decimal]) -> None:
         self.free = dict(balances)
@@ -27,6 +28,8 @@ class Account:
         self.counterparty = dict.fromkeys(balances, ZERO)
         self.fee_pot = dict.fromkeys(balances, ZERO)
         self.transferred = dict.fromkeys(balances, ZERO)
+        self.funding_pot = dict.fromkeys(balances, ZERO)
+        self.insurance = dict.fromkeys(balances, ZERO)
 
     def lock(self, currency: str, amount: Decimal) -> None:
         """Bind ``amount`` of what is free to an order."""
@@ -44,7 +47,7 @@ class Account:
         self.counterparty[currency] += amount
 
     def receive(self, currency: str, amount: Decimal) -> None:
-        """Take ``amount`` from the counterparty."""
+        """Take ``amount`` from the counterparty, or give it when negative."""
         self.counterparty[currency] -= amount
         self.free[currency] += amount
 
@@ -58,22 +61,30 @@ class Account:
         self.locked[currency] -= fee
         self.fee_pot[currency] += fee
 
+    def receive_funding(self, currency: str, amount: Decimal) -> None:
+        """Take ``amount`` from those who pay funding, or give it when negative."""
+        self.funding_pot[currency] -= amount
+        self.free[currency] += amount
+
+    def be_insured(self, currency: str, amount: Decimal) -> None:
+        """Let the exchange bear ``amount`` of a loss."""
+        self.insurance[currency] -= amount
+        self.free[currency] += amount
+
     def transfer(self, currency: str, amount: Decimal) -> None:
         """Bring ``amount`` in from elsewhere, or take it away when negative."""
         self.free[currency] += amount
         self.transferred[currency] += amount
 
-    def balances(self) -> dict[str, Balance]:
-        """What the account holds, by currency."""
-        return {currency: Balance(free=free, locked=self.locked[currency]) for currency, free in self.free.items()}
-
     def totals(self) -> dict[str, Decimal]:
-        """Account, counterparty and fee pot together, less what was transferred, by currency; constant for ever."""
+        """Account and all pots together, less what was transferred, by currency; constant for ever."""
         return {
             currency: free
             + self.locked[currency]
             + self.counterparty[currency]
             + self.fee_pot[currency]
+            + self.funding_pot[currency]
+            + self.insurance[currency]
             - self.transferred[currency]
             for currency, free in self.free.items()
         }

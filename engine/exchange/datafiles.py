@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,10 @@ _TIME_MAX = 10**14
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candles:
-    """Checked candles; prices in whole ticks. ``at_ms`` is when each begins, strictly increasing."""
+    """Checked candles; prices in whole ticks. ``at_ms`` is when each begins, strictly increasing.
+
+    ``volume`` is in the base currency.
+    """
 
     tick_size: Decimal
     at_ms: "Integers"
@@ -49,6 +53,7 @@ class Candles:
     high: "Integers"
     low: "Integers"
     close: "Integers"
+    volume: "Floats"
 
     @property
     def interval_ms(self) -> int:
@@ -67,11 +72,15 @@ class Candles:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trades:
-    """Checked trades in the order they happened; prices in whole ticks. Several may share a millisecond."""
+    """Checked trades in the order they happened; prices in whole ticks. Several may share a millisecond.
+
+    ``amount`` is in the base currency.
+    """
 
     tick_size: Decimal
     at_ms: "Integers"
     price: "Integers"
+    amount: "Floats"
 
 
 MarketData = Candles | Trades
@@ -113,18 +122,19 @@ def market_data_from_columns(name: str, columns: dict[str, Any], tick_size: Deci
     volume_name = CANDLE_COLUMNS[5] if is_candles else TRADE_COLUMNS[2]
     at_ms = columns["ts_ms"]
     _check_times(name, at_ms, is_strict=is_candles)
-    _require(name, columns[volume_name] >= 0, f"{volume_name} of at least 0", columns[volume_name])
+    volume = columns[volume_name]
+    _require(name, (volume >= 0) & (volume < inf), f"{volume_name} of at least 0", volume)
     floats = {key: columns[key] for key in price_names}
     for key, values in floats.items():
         _require(name, (values > 0) & (values < _EXACT_MAX), f"{key} above 0 and below {_EXACT_MAX}", values)
     tick, ticks = _ticks_from_floats(name, floats, tick_size)
     if not is_candles:
-        return Trades(tick_size=tick, at_ms=at_ms, price=ticks["price"])
+        return Trades(tick_size=tick, at_ms=at_ms, price=ticks["price"], amount=volume)
     high, low = floats["high"], floats["low"]
     for key in ("open", "close"):
         _require(name, high >= floats[key], f"high at or above {key} {{}}", high, floats[key])
         _require(name, low <= floats[key], f"low at or below {key} {{}}", low, floats[key])
-    return Candles(tick_size=tick, at_ms=at_ms, **ticks)
+    return Candles(tick_size=tick, at_ms=at_ms, volume=volume, **ticks)
 
 
 def _check_times(name: str, at_ms: "Integers", *, is_strict: bool) -> None:

@@ -16,88 +16,43 @@ The rules:
 * A fee is rounded to 8 decimals, halves to even. It never exceeds what the order has locked for it,
   which can matter only to the last digit of an order filled in several parts.
 * A client order id is used for ever, whatever became of its order.
+* Swaps: ``swaps`` and ``holdings`` say what they bind and when they are lost. A row of the market first
+  fills orders, then takes away the positions that are lost at its price. A reduce-only order is trimmed
+  to the position when it fills and the rest of it canceled; so is what cannot be carried of any order.
 """
 
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from enum import StrEnum
 
-from engine.exchange.account import Account
 from engine.exchange.dice import faces_from_chance, throw
+from engine.exchange.matching_books import MatchingBooks
+from engine.exchange.matching_options import FillModel, MatchingOptions, MatchingState
 from engine.exchange.order_book import ExchangeOrder, OrderBook
-from engine.exchange.port import Balance
+from engine.exchange.positions import MarginTerms
 from engine.exchange.settlement import settle_fill
+from engine.exchange.swaps import SwapNews
 from engine.exchange.terms import funds_for, price_of_taker, takes
-from engine.model.actions import QuietBand
 from engine.model.errors import DuplicateOrder, OrderNotFound, PostOnlyRejected, Rejected
 from engine.model.market import Market
 from engine.model.money import ZERO, text_from_decimal
 from engine.model.order import Fill, OrderReport, OrderRequest, OrderStatus, OwnFill, Side
 
-
-class FillModel(StrEnum):
-    """When a resting order fills."""
-
-    THROUGH = "through"
-    """The market trades beyond its price."""
-    TOUCH = "touch"
-    """The market trades at its price or beyond."""
+__all__ = ["FillModel", "MatchingEngine", "MatchingOptions", "MatchingState"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatchingOptions:
-    """``partial_fill_chance`` (a fraction) is that of a fill to stop part-way and go on at the next trade.
-
-    ``closed_orders_kept`` bounds how many closed orders can be asked for; older ones are forgotten,
-    their ids are not. ``fills_kept`` bounds how many executions of each market are remembered.
-    """
-
-    fill: FillModel = FillModel.THROUGH
-    seed: int = 0
-    partial_fill_chance: Decimal = ZERO
-    open_orders_max: int = 200
-    closed_orders_kept: int = 10_000
-    fills_kept: int = 10_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatchingState:
-    """All of the engine's books except its orders; amounts by currency, the rest by symbol."""
-
-    sequence: int
-    free: Mapping[str, Decimal]
-    locked: Mapping[str, Decimal]
-    counterparty: Mapping[str, Decimal]
-    fee_pot: Mapping[str, Decimal]
-    trades: Mapping[str, int]
-    last_prices: Mapping[str, Decimal | None]
-    transferred: Mapping[str, Decimal] = field(default_factory=dict)
-
-
-class MatchingEngine:
-    """One account's orders on every market of the exchange.
-
-    Invariant: what is locked in a currency is the sum over the open orders.
-    Invariant: an id is in ``_used_ids`` from the moment its order is accepted, for ever.
-    """
+class MatchingEngine(MatchingBooks):
+    """Accepts, fills and cancels one account's orders on every market of the exchange."""
 
     def __init__(self, *, markets: Iterable[Market], balances: Mapping[str, Decimal], options: MatchingOptions) -> None:
-        self._books = {market.symbol: OrderBook(market, fills_kept=options.fills_kept) for market in markets}
-        currencies = {name for book in self._books.values() for name in (book.market.base, book.market.quote)}
-        self._account = Account({**dict.fromkeys(sorted(currencies), ZERO), **balances})
+        super().__init__(markets=markets, balances=balances, options=options)
         self._options = options
         self._with_touched = options.fill is FillModel.TOUCH
         self._partial_faces = faces_from_chance(options.partial_fill_chance)
-        self._sequence = 0
-        self._orders: dict[str, ExchangeOrder] = {}
-        self._closed_ids: deque[str] = deque()
-        self._used_ids: set[str] = set()
-        self._changed: dict[str, ExchangeOrder] = {}
 
     def place(self, request: OrderRequest, at_ms: int) -> tuple[OrderReport, ...]:
         """Accept a limit order; what the stream says of it: OPEN, and FILLED when it takes at once.
+
+        On a swap it can take for less than its amount, and can be the loss of a position.
 
         Raises:
             PostOnlyRejected: it is post-only and would take.
@@ -106,17 +61,18 @@ class MatchingEngine:
         """
         book = self._book(request.symbol)
         self._check_request(request, book)
+        needed = self._needed(request, book)
         is_taker = takes(request, book.last_price)
         if is_taker and request.post_only:
             raise PostOnlyRejected(
                 f"a post-only {request.side} must not cross the last price {book.last_price}, was {request.price}"
             )
-        order = self._accept(request, book, at_ms)
-        opened = order.report(())
-        if book.last_price is None or not is_taker:
-            return (opened,)
-        price = price_of_taker(order, book.market, book.last_price)
-        return opened, self._execute(book, order, price, order.amount, at_ms, is_maker=False)
+        order = self._accept(request, book, needed, at_ms)
+        reports = [order.report(())]
+        if book.last_price is not None and is_taker:
+            price = price_of_taker(order, book.market, book.last_price)
+            reports += self._fill(book, order, price, order.amount, at_ms, is_maker=False)
+        return (*reports, *self._close_lost(at_ms))
 
     def cancel(self, symbol: str, client_order_id: str, at_ms: int) -> OrderReport:
         """Cancel an open order; its final report, with all of its fills.
@@ -128,33 +84,47 @@ class MatchingEngine:
         order = book.orders.get(client_order_id)
         if order is None:
             raise OrderNotFound(f"no open order {client_order_id} on {symbol}")
-        order.status = OrderStatus.CANCELED
-        order.at_ms = at_ms
-        self._close(book, order)
+        self._cancel(book, order, at_ms, reason="")
+        self._desk.draw_bands()
         return order.full_report()
 
     def trade(self, symbol: str, price: Decimal, at_ms: int) -> tuple[OrderReport, ...]:
         """The market traded at ``price``; a report for every order that it filled, wholly or in part."""
         book = self._books[symbol]
         book.last_price = price
-        if book.best_buy < price < book.best_sell:
+        if book.best_buy < price < book.best_sell and book.market.swap is None:
             return ()
-        return tuple(
-            self._execute(book, order, order.price, self._amount_of_fill(book, order), at_ms, is_maker=True)
+        filled = [
+            report
             for order in book.crossed(price, with_touched=self._with_touched)
-        )
+            for report in self._fill(book, order, order.price, self._amount_of_fill(book, order), at_ms, is_maker=True)
+        ]
+        return (*filled, *self._close_lost(at_ms))
+
+    def fund(self, symbol: str, at_ms: int) -> tuple[OrderReport, ...]:
+        """Pay the funding of a swap that is due; what became of orders if a position was lost by it."""
+        self._news.append(self._desk.fund(symbol))
+        return self._close_lost(at_ms)
+
+    def funding_due_ms(self) -> Mapping[str, int]:
+        """When funding is due next on every swap that is not flat."""
+        return self._desk.funding_due_ms()
+
+    def set_leverage(self, symbol: str, terms: MarginTerms) -> None:
+        """Trade a swap on these terms from now on. Raises ``Rejected``."""
+        for order in self._desk.set_terms(symbol, terms):
+            self._register.note_change(order)
+        self._desk.draw_bands()
+
+    def take_news(self) -> tuple[SwapNews, ...]:
+        """What happened to positions since this was last asked, oldest first."""
+        news = tuple(self._news)
+        self._news.clear()
+        return news
 
     def see_price(self, symbol: str, price: Decimal) -> None:
         """The market traded, inside the quiet band, and this was its last price."""
         self._books[symbol].last_price = price
-
-    def quiet_band(self, symbol: str) -> QuietBand:
-        """The open interval of prices in which no resting order fills."""
-        return self._books[symbol].quiet_band()
-
-    def last_price(self, symbol: str) -> Decimal | None:
-        """The market's last trade; None before its first."""
-        return self._books[symbol].last_price
 
     def transfer(self, currency: str, amount: Decimal) -> None:
         """Bring ``amount`` in from elsewhere, or take it away when negative.
@@ -162,123 +132,15 @@ class MatchingEngine:
         Raises:
             Rejected: no such currency, or less of it is free.
         """
-        free = self._account.free.get(currency)
-        if free is None:
+        if currency not in self._account.free:
             raise Rejected(f"expected one of {', '.join(self._account.free)}, found {currency}")
+        free = self._desk.held.available(currency)
         if free + amount < 0:
             raise Rejected(
                 f"insufficient funds: {text_from_decimal(-amount)} {currency} needed, {text_from_decimal(free)} free"
             )
         self._account.transfer(currency, amount)
-
-    def find(self, symbol: str, client_order_id: str) -> ExchangeOrder:
-        """An order, open or closed.
-
-        Raises:
-            OrderNotFound: it was never accepted on the symbol, or is closed and forgotten.
-        """
-        order = self._orders.get(client_order_id)
-        if order is None or order.symbol != symbol:
-            raise OrderNotFound(f"no order {client_order_id} on {symbol}")
-        return order
-
-    def order(self, symbol: str, client_order_id: str) -> OrderReport:
-        """What is said of an order, with all of its fills; as ``find``."""
-        return self.find(symbol, client_order_id).full_report()
-
-    def open_orders(self, symbol: str) -> tuple[OrderReport, ...]:
-        """All open orders of a symbol, oldest first, each with all of its fills."""
-        return tuple(order.full_report() for order in self._book(symbol).orders.values())
-
-    def open_orders_as_of(self, symbol: str, at_ms: int) -> tuple[OrderReport, ...]:
-        """The orders that were open on a symbol at an earlier time, oldest first, as they were then."""
-        orders = list(self._book(symbol).orders.values())
-        for client_order_id in reversed(self._closed_ids):
-            order = self._orders[client_order_id]
-            if order.at_ms <= at_ms:
-                break
-            if order.symbol == symbol:
-                orders.append(order)
-        orders.sort(key=lambda order: order.sequence)
-        reports = (order.report_as_of(at_ms) for order in orders)
-        return tuple(report for report in reports if report is not None)
-
-    def recent_fills(self, symbol: str) -> Sequence[OwnFill]:
-        """The newest executions on a symbol since the engine was made, oldest first, without a gap."""
-        return self._book(symbol).recent_fills
-
-    def trades(self, symbol: str) -> int:
-        """How many executions there ever were on a symbol; each has its number as ``trade_id``, from 1."""
-        return self._book(symbol).trades
-
-    def balances(self) -> dict[str, Balance]:
-        """What the account holds, by currency."""
-        return self._account.balances()
-
-    def totals(self) -> dict[str, Decimal]:
-        """Account, counterparty and fee pot together, less what was transferred, by currency; constant for ever."""
-        return self._account.totals()
-
-    def fees(self) -> dict[str, Decimal]:
-        """What the exchange earned, by currency."""
-        return dict(self._account.fee_pot)
-
-    def transferred(self) -> dict[str, Decimal]:
-        """What was brought in from elsewhere, less what was taken away, by currency."""
-        return dict(self._account.transferred)
-
-    def take_changes(self) -> tuple[ExchangeOrder, ...]:
-        """The orders that changed since this was last asked."""
-        changed = tuple(self._changed.values())
-        self._changed.clear()
-        return changed
-
-    def state(self) -> MatchingState:
-        """The books without the orders; valid until the next change."""
-        account = self._account
-        return MatchingState(
-            sequence=self._sequence,
-            free=account.free,
-            locked=account.locked,
-            counterparty=account.counterparty,
-            fee_pot=account.fee_pot,
-            trades={symbol: book.trades for symbol, book in self._books.items()},
-            last_prices={symbol: book.last_price for symbol, book in self._books.items()},
-            transferred=account.transferred,
-        )
-
-    def restore(self, state: MatchingState, open_orders: Iterable[ExchangeOrder], used_ids: Iterable[str]) -> None:
-        """Go on from kept books; what they do not speak of stays as it was made.
-
-        Raises:
-            ValueError: the books do not fit together, or an order's market is gone.
-        """
-        self._sequence = state.sequence
-        account = self._account
-        account.free.update(state.free)
-        for own, kept in (
-            (account.locked, state.locked),
-            (account.counterparty, state.counterparty),
-            (account.fee_pot, state.fee_pot),
-            (account.transferred, state.transferred),
-        ):
-            own.update({**dict.fromkeys(account.free, ZERO), **kept})
-        for symbol, book in self._books.items():
-            book.trades = state.trades.get(symbol, 0)
-            book.last_price = state.last_prices.get(symbol)
-        self._used_ids.update(used_ids)
-        for order in sorted(open_orders, key=lambda order: order.sequence):
-            if order.symbol not in self._books:
-                raise ValueError(f"order {order.client_order_id} is open on {order.symbol}, which is gone")
-            self._orders[order.client_order_id] = order
-            self._books[order.symbol].add(order)
-        self._check_locks()
-
-    def _book(self, symbol: str) -> OrderBook:
-        book = self._books.get(symbol)
-        if book is None:
-            raise Rejected(f"expected one of {', '.join(sorted(self._books))}, found {symbol}")
-        return book
+        self._desk.draw_bands()
 
     def _check_request(self, request: OrderRequest, book: OrderBook) -> None:
         if request.client_order_id in self._used_ids:
@@ -288,19 +150,27 @@ class MatchingEngine:
             raise Rejected(problem)
         if len(book.orders) >= self._options.open_orders_max:
             raise Rejected(f"{request.symbol} allows {self._options.open_orders_max} open orders")
+        if request.reduce_only and book.market.swap is None:
+            raise Rejected(f"a reduce-only order needs a swap, found {request.symbol}")
+
+    def _needed(self, request: OrderRequest, book: OrderBook) -> Decimal:
+        """What an order will bind, which is there. Raises ``Rejected``."""
+        if book.market.swap is not None:
+            return self._desk.locked_for(request)
         currency, needed = funds_for(request, book.market)
-        free = self._account.free[currency]
+        free = self._desk.held.available(currency)
         if free < needed:
             raise Rejected(
                 f"insufficient funds: {text_from_decimal(needed)} {currency} needed, {text_from_decimal(free)} free"
             )
+        return needed
 
-    def _accept(self, request: OrderRequest, book: OrderBook, at_ms: int) -> ExchangeOrder:
-        currency, needed = funds_for(request, book.market)
-        self._account.lock(currency, needed)
-        self._sequence += 1
+    def _accept(self, request: OrderRequest, book: OrderBook, needed: Decimal, at_ms: int) -> ExchangeOrder:
+        if book.market.swap is None:
+            self._account.lock(book.market.quote if request.side is Side.BUY else book.market.base, needed)
+        self._register.sequence += 1
         order = ExchangeOrder(
-            sequence=self._sequence,
+            sequence=self._register.sequence,
             client_order_id=request.client_order_id,
             symbol=request.symbol,
             side=request.side,
@@ -310,10 +180,9 @@ class MatchingEngine:
             locked=needed,
             at_ms=at_ms,
             accepted_ms=at_ms,
+            reduce_only=request.reduce_only,
         )
-        self._used_ids.add(order.client_order_id)
-        self._orders[order.client_order_id] = order
-        self._changed[order.client_order_id] = order
+        self._register.add(order)
         book.add(order)
         return order
 
@@ -328,6 +197,20 @@ class MatchingEngine:
             return remaining
         return (1 + throw(self._options.seed, "lots", *words) % (lots - 1)) * book.market.lot_size
 
+    def _fill(
+        self, book: OrderBook, order: ExchangeOrder, price: Decimal, amount: Decimal, at_ms: int, *, is_maker: bool
+    ) -> list[OrderReport]:
+        """Fill an order as far as the account can carry it, and cancel it if that is not the whole of the fill."""
+        if book.market.swap is None:
+            return [self._execute(book, order, price, amount, at_ms, is_maker=is_maker)]
+        rate = _fee_rate(book.market, is_maker=is_maker)
+        possible, reason = self._desk.fillable(order, price=price, amount=amount, fee_rate=rate)
+        reports = [self._execute(book, order, price, possible, at_ms, is_maker=is_maker)] if possible else []
+        if possible < amount:
+            self._cancel(book, order, at_ms, reason=reason)
+            reports.append(order.report(()))
+        return reports
+
     def _execute(
         self,
         book: OrderBook,
@@ -340,8 +223,11 @@ class MatchingEngine:
     ) -> OrderReport:
         """Fill an order in part or whole; the stream's report of it."""
         market = book.market
-        rate = market.maker_fee_rate if is_maker else market.taker_fee_rate
-        fee, fee_currency = settle_fill(self._account, market, order, price=price, amount=amount, fee_rate=rate)
+        rate = _fee_rate(market, is_maker=is_maker)
+        if market.swap is None:
+            fee, fee_currency = settle_fill(self._account, market, order, price=price, amount=amount, fee_rate=rate)
+        else:
+            fee, fee_currency = self._desk.settle_fill(order, price=price, amount=amount, fee_rate=rate, at_ms=at_ms)
         book.trades += 1
         fill = Fill(
             trade_id=str(book.trades),
@@ -358,7 +244,7 @@ class MatchingEngine:
         )
         order.filled += amount
         order.at_ms = at_ms
-        self._changed[order.client_order_id] = order
+        self._register.note_change(order)
         if order.filled == order.amount:
             order.status = OrderStatus.FILLED
             self._close(book, order)
@@ -366,23 +252,34 @@ class MatchingEngine:
             order.status = OrderStatus.PARTIALLY_FILLED
         return order.report((fill,))
 
+    def _close_lost(self, at_ms: int) -> tuple[OrderReport, ...]:
+        """Cancel the orders of swaps whose positions are lost, and close those; what became of the orders."""
+        lost = self._desk.held.lost()
+        reports = []
+        for symbol in lost:
+            book = self._books[symbol]
+            for order in tuple(book.orders.values()):
+                self._cancel(book, order, at_ms, reason="the position was liquidated")
+                reports.append(order.report(()))
+        self._news += self._desk.liquidate(lost, at_ms)
+        self._desk.draw_bands()
+        return tuple(reports)
+
+    def _cancel(self, book: OrderBook, order: ExchangeOrder, at_ms: int, *, reason: str) -> None:
+        order.status = OrderStatus.CANCELED
+        order.at_ms = at_ms
+        order.reason = reason
+        self._close(book, order)
+
     def _close(self, book: OrderBook, order: ExchangeOrder) -> None:
         """Take a finished order off the book and free what it still binds."""
         market = book.market
-        self._account.unlock(market.quote if order.side is Side.BUY else market.base, order.locked)
+        if market.swap is None:
+            self._account.unlock(market.quote if order.side is Side.BUY else market.base, order.locked)
         order.locked = ZERO
         book.remove(order)
-        self._changed[order.client_order_id] = order
-        self._closed_ids.append(order.client_order_id)
-        if len(self._closed_ids) > self._options.closed_orders_kept:
-            del self._orders[self._closed_ids.popleft()]
+        self._register.note_close(order)
 
-    def _check_locks(self) -> None:
-        for currency, locked in self._account.locked.items():
-            bound = ZERO
-            for book in self._books.values():
-                for order in book.orders.values():
-                    bound_in = book.market.quote if order.side is Side.BUY else book.market.base
-                    bound += order.locked if bound_in == currency else ZERO
-            if bound != locked:
-                raise ValueError(f"orders bind {bound} {currency}, but {locked} are locked")
+
+def _fee_rate(market: Market, *, is_maker: bool) -> Decimal:
+    return market.maker_fee_rate if is_maker else market.taker_fee_rate

@@ -22,7 +22,7 @@ NO_SELL = Decimal("Infinity")
 
 @dataclass(slots=True, kw_only=True)
 class ExchangeOrder:
-    """One accepted order. ``locked`` is what it still binds: quote of a buy, base of a sell.
+    """One accepted order. ``locked`` is what it still binds: quote of a buy, base of a sell, margin of a swap's.
 
     ``at_ms`` is when it last changed; ``accepted_ms`` is 0 where an earlier life accepted it.
     Invariant: ``filled`` is the sum of ``fills``; ``locked`` is 0 once the order is closed.
@@ -41,6 +41,9 @@ class ExchangeOrder:
     filled: Decimal = ZERO
     fills: list[Fill] = field(default_factory=list)
     accepted_ms: int = 0
+    reduce_only: bool = False
+    reason: str = ""
+    """Why it was canceled, where its owner did not ask for that."""
 
     @property
     def is_open(self) -> bool:
@@ -63,6 +66,7 @@ class ExchangeOrder:
             filled=self.filled,
             fills=fills,
             at_ms=self.at_ms,
+            reason=self.reason,
         )
 
     def full_report(self) -> OrderReport:
@@ -81,11 +85,12 @@ class ExchangeOrder:
             status=OrderStatus.PARTIALLY_FILLED if fills else OrderStatus.OPEN,
             filled=sum((fill.amount for fill in fills), ZERO),
             at_ms=fills[-1].at_ms if fills else self.accepted_ms or at_ms,
+            reason="",
         )
 
 
 class OrderBook:
-    """The account's resting orders on one market, and the market's last trade.
+    """The account's resting orders on one market, and the market's last trade, which is a swap's mark.
 
     Invariant: ``best_buy`` and ``best_sell`` are the last prices of their lists, or NO_BUY and NO_SELL.
     Invariant: ``recent_fills`` are the newest executions without a gap; the last has the number ``trades``.

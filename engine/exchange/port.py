@@ -13,9 +13,12 @@ from typing import Protocol
 from anyio.abc import TaskStatus
 
 from engine.model.actions import QuietBand
+from engine.model.grid import MarginMode
 from engine.model.market import Market
 from engine.model.order import OrderReport, OrderRequest, OwnFill
+from engine.model.regime import Candle
 from engine.model.snapshot import Connection
+from engine.model.swap import FundingPayment, Liquidation, Position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,15 @@ class ExchangeListener(Protocol):
 
     def on_connection(self, connection: Connection) -> None:
         """The streams came up, broke, or ended for good."""
+
+    def on_candle(self, symbol: str, interval_ms: int, candle: Candle, is_closed: bool) -> None:  # noqa: FBT001
+        """A candle that is watched closed, or, where ``is_closed`` is false, is still forming."""
+
+    def on_funding(self, payment: FundingPayment) -> None:
+        """Funding was paid or received."""
+
+    def on_liquidation(self, liquidation: Liquidation) -> None:
+        """The exchange closed a position; its orders were cancelled before."""
 
 
 class Exchange(Protocol):
@@ -72,6 +84,24 @@ class Exchange(Protocol):
 
     async def fetch_fills(self, symbol: str, since_ms: int) -> Sequence[OwnFill]:
         """The account's executions on a symbol at or after ``since_ms`` of the exchange's clock, oldest first."""
+
+    async def fetch_candles(self, symbol: str, interval_ms: int, limit: int) -> Sequence[Candle]:
+        """The newest closed candles, oldest first, at most ``limit``; fewer where there is no more history."""
+
+    def watch_candles(self, symbol: str, interval_ms: int) -> None:
+        """Tell every candle of this interval from now on; a stream gap is not filled in afterwards."""
+
+    async def fetch_positions(self) -> dict[str, Position]:
+        """The swap positions of the account by symbol; none where it is flat."""
+
+    async def fetch_funding(self, symbol: str, since_ms: int) -> Sequence[FundingPayment]:
+        """Funding of a swap at or after ``since_ms`` of the exchange's clock, oldest first."""
+
+    async def fetch_liquidations(self, symbol: str, since_ms: int) -> Sequence[Liquidation]:
+        """Liquidations of the account at or after ``since_ms`` of the exchange's clock, oldest first."""
+
+    async def set_leverage(self, symbol: str, leverage: Decimal, mode: MarginMode) -> None:
+        """Trade a swap with this leverage and margin from now on. Raises ``Rejected``."""
 
     def tell_prices(self) -> None:
         """Tell the newest price of every market now, quiet or not: somebody is looking."""

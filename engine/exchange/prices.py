@@ -10,6 +10,7 @@ from decimal import Context, Decimal
 from typing import Protocol
 
 from engine.model.actions import QuietBand
+from engine.model.regime import Candle
 
 BOUND_TICKS = 2**62
 """Prices are whole ticks in 64 bits, always below this."""
@@ -24,6 +25,17 @@ class Tick:
     index: int
     at_ms: int
     price: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """What a span of rows amounts to: prices in whole ticks, volume in the base currency."""
+
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: float
 
 
 class PriceSource(Protocol):
@@ -53,6 +65,10 @@ class PriceSource(Protocol):
     def end_ms(self) -> int | None:
         """Time of the last row; None: endless."""
 
+    @property
+    def history_ms(self) -> int | None:
+        """How far back from any time candles may be asked for; None: as far as there are rows."""
+
     def next(self) -> Tick | None:
         """The row at ``position``, without moving; None at the end."""
 
@@ -72,6 +88,15 @@ class PriceSource(Protocol):
 
     def pass_row(self, index: int) -> None:
         """Move just behind row ``index``."""
+
+    def candle(self, open_ms: int, end_ms: int) -> Candle | None:
+        """All rows at or after ``open_ms``, a whole minute, and before ``end_ms``; None when there are none.
+
+        Passed or not makes no difference: the same span always has the same candle.
+        """
+
+    def last_ms_before(self, at_ms: int) -> int | None:
+        """Time of the last row before ``at_ms``, passed or not; None when there is none."""
 
     def state(self) -> dict[str, object]:
         """What ``restore`` needs to go on from here, fit for JSON."""
@@ -97,3 +122,28 @@ def bounds_in_ticks(band: QuietBand, tick_size: Decimal) -> tuple[int, int]:
         whole, rest = _EXACT.divmod(band.high, tick_size)
         high = int(whole) + 1 if rest > 0 else int(whole)
     return low, high
+
+
+def joined(earlier: Bar | None, later: Bar | None) -> Bar | None:
+    """Two spans, one right after the other, as one; None: nothing in it."""
+    if earlier is None or later is None:
+        return later if earlier is None else earlier
+    return Bar(
+        open=earlier.open,
+        high=max(earlier.high, later.high),
+        low=min(earlier.low, later.low),
+        close=later.close,
+        volume=earlier.volume + later.volume,
+    )
+
+
+def candle_from_bar(open_ms: int, bar: Bar, tick_size: Decimal) -> Candle:
+    """The bar as the candle that began at ``open_ms``."""
+    return Candle(
+        open_ms=open_ms,
+        open=float(bar.open * tick_size),
+        high=float(bar.high * tick_size),
+        low=float(bar.low * tick_size),
+        close=float(bar.close * tick_size),
+        volume=bar.volume,
+    )

@@ -1,7 +1,8 @@
 """Replay of recorded candles or trades as a price source, with a search made for skipping quiet rows.
 
 A candle is walked as four rows: open-low-high-close when it closes at or above its open, else
-open-high-low-close. A trade is one row. numpy and pyarrow are imported when a replay is made.
+open-high-low-close, a quarter of its volume in each. A trade is one row. numpy and pyarrow are
+imported when a replay is made.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.exchange.datafiles import Candles, MarketData, Trades, market_data_from_columns, read_market_data
-from engine.exchange.prices import Tick, bounds_in_ticks
+from engine.exchange.prices import Bar, Tick, bounds_in_ticks, candle_from_bar
 from engine.model.actions import QuietBand
 from engine.model.errors import DataInvalid
+from engine.model.regime import Candle
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,12 +33,18 @@ class ReplaySource:
     Invariant: ``0 <= position <= rows``; ``_lows`` and ``_highs`` are the extremes of each block of rows.
     """
 
-    def __init__(self, *, symbol: str, data: MarketData) -> None:
+    history_ms = None
+
+    def __init__(self, *, symbol: str, data: MarketData, start_ms: int | None = None) -> None:
+        """Begin with the first row, or the first one at or after ``start_ms``.
+
+        Raises:
+            DataInvalid: the data ends before ``start_ms``.
+        """
         import numpy as np
 
         self.symbol = symbol
         self.tick_size = data.tick_size
-        self.position = 0
         self.gaps: list[tuple[int, int]] = []
         """Where candles are missing: when the first missing one would begin, and how many there are."""
         self._times = data.at_ms
@@ -46,14 +54,19 @@ class ReplaySource:
                 self.gaps = data.gaps
                 self._offsets = _row_offsets(data.interval_ms)
                 self._prices = _rows_of_candles(data)
+                self._volumes = data.volume
             case Trades():
                 self._prices = data.price
+                self._volumes = data.amount
         self.rows = len(self._prices)
         starts = np.arange(0, self.rows, _BLOCK_ROWS)
         self._lows = np.minimum.reduceat(self._prices, starts)
         self._highs = np.maximum.reduceat(self._prices, starts)
-        self.start_ms = int(self._times[0])
         self.end_ms = int(self._times[-1]) + self._offsets[-1]
+        if start_ms is not None and start_ms > self.end_ms:
+            raise DataInvalid(f"expected a start up to {self.end_ms}, where the data ends, found {start_ms}")
+        self.position = 0 if start_ms is None else self._rows_before(start_ms)
+        self.start_ms = self._time_of(self.position)
 
     def next(self) -> Tick | None:
         """The row at ``position``, without moving; None at the end."""
@@ -72,16 +85,31 @@ class ReplaySource:
 
     def pass_until(self, at_ms: int) -> None:
         """Move to the first row later than ``at_ms``."""
-        entry = int(self._times.searchsorted(at_ms, "right")) - 1
-        if entry < 0:
-            return
-        since = at_ms - int(self._times[entry])
-        passed = sum(offset <= since for offset in self._offsets)
-        self.pass_row(entry * len(self._offsets) + passed - 1)
+        self.pass_row(self._rows_before(at_ms + 1) - 1)
 
     def pass_row(self, index: int) -> None:
         """Move just behind row ``index``; a row already passed changes nothing."""
         self.position = max(self.position, min(index + 1, self.rows))
+
+    def candle(self, open_ms: int, end_ms: int) -> Candle | None:
+        """The rows of a span; None when there are none: a gap is a gap."""
+        begin, end = self._rows_before(open_ms), self._rows_before(end_ms)
+        if begin >= end:
+            return None
+        prices = self._prices[begin:end]
+        bar = Bar(
+            open=int(prices[0]),
+            high=int(prices.max()),
+            low=int(prices.min()),
+            close=int(prices[-1]),
+            volume=self._volume_of(begin, end),
+        )
+        return candle_from_bar(open_ms, bar, self.tick_size)
+
+    def last_ms_before(self, at_ms: int) -> int | None:
+        """Time of the last row before ``at_ms``; None when there is none."""
+        row = self._rows_before(at_ms) - 1
+        return None if row < 0 else self._time_of(row)
 
     def state(self) -> dict[str, object]:
         """The position, and a fingerprint of the data it is a position in."""
@@ -111,7 +139,7 @@ class ReplaySource:
             "symbol": self.symbol,
             "tick_size": str(self.tick_size.normalize()),
             "rows": self.rows,
-            "start_ms": self.start_ms,
+            "start_ms": self._time_of(0),
             "end_ms": self.end_ms,
             "first": int(self._prices[0]),
             "last": int(self._prices[-1]),
@@ -119,12 +147,30 @@ class ReplaySource:
         }
 
     def _tick(self, index: int) -> Tick:
+        return Tick(index, self._time_of(index), self._prices.item(index) * self.tick_size)
+
+    def _time_of(self, index: int) -> int:
         entry, step = divmod(index, len(self._offsets))
-        return Tick(
-            index,
-            self._times.item(entry) + self._offsets[step],
-            self._prices.item(index) * self.tick_size,
-        )
+        return int(self._times.item(entry)) + self._offsets[step]
+
+    def _rows_before(self, at_ms: int) -> int:
+        """How many rows there are before a time."""
+        entry = int(self._times.searchsorted(at_ms)) - 1
+        if entry < 0:
+            return 0
+        since = at_ms - int(self._times[entry])
+        return entry * len(self._offsets) + sum(offset < since for offset in self._offsets)
+
+    def _volume_of(self, begin: int, end: int) -> float:
+        """What rows turned over; whole candles are counted whole, so that their volume stays what it is."""
+        steps = len(self._offsets)
+        first, last = -(-begin // steps), end // steps
+        if first > last:
+            return float(self._volumes[last]) * (end - begin) / steps
+        whole = float(self._volumes[first:last].sum())
+        before = float(self._volumes[first - 1]) * (first * steps - begin) if begin % steps else 0.0
+        after = float(self._volumes[last]) * (end - last * steps) if end % steps else 0.0
+        return whole + (before + after) / steps
 
     def _find(self, low: int, high: int) -> int | None:
         """A near row costs a look at a few rows, a far one looks at block extremes in growing strides."""
@@ -149,15 +195,18 @@ class ReplaySource:
         return None if place < 0 else first + place
 
 
-def replay_from_file(path: Path, *, symbol: str, tick_size: Decimal | None = None) -> ReplaySource:
+def replay_from_file(
+    path: Path, *, symbol: str, tick_size: Decimal | None = None, start_ms: int | None = None
+) -> ReplaySource:
     """Read a file of candles or trades (see ``datafiles``) for replay.
 
-    ``tick_size`` None: a unit of the finest decimal that any price uses.
+    ``tick_size`` None: a unit of the finest decimal that any price uses. ``start_ms``: skip what
+    comes before; candles of it may be asked for.
 
     Raises:
-        DataInvalid: the file is missing, torn, unsorted or not what was promised.
+        DataInvalid: the file is missing, torn, unsorted or not what was promised, or ends before ``start_ms``.
     """
-    return ReplaySource(symbol=symbol, data=read_market_data(path, tick_size))
+    return ReplaySource(symbol=symbol, data=read_market_data(path, tick_size), start_ms=start_ms)
 
 
 def replay_from_trades(trades: Iterable[tuple[int, Decimal]], *, symbol: str, tick_size: Decimal) -> ReplaySource:

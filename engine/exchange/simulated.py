@@ -5,36 +5,35 @@ executed when they arrive, reports come over one stream in order, and every orde
 twice, by the answer and by the stream. It lives in the engine's time alone: ``now_ms`` and
 ``anyio.sleep``, which are virtual in simulation.
 
-At one instant things happen in a fixed order: windows of faults begin and end, then come the
-market's rows, then requests that arrive, then stream reports, then answers. So a run that stops
-only at the rows that leave all quiet bands cannot be told from one that stops at every row.
+In which order things happen, and what the stream tells of them, is left to ``happenings``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 from typing import TypeVar
 
 import anyio
 from anyio.abc import TaskStatus
 
+from engine.exchange.candles import CandleDesk
 from engine.exchange.faults import NO_FAULTS, FaultPlan
+from engine.exchange.happenings import Happenings
 from engine.exchange.matching import MatchingEngine, MatchingOptions
-from engine.exchange.pacing import Pacer
 from engine.exchange.port import Balance, ExchangeListener
-from engine.exchange.prices import PriceSource, Tick
+from engine.exchange.positions import MarginTerms
+from engine.exchange.prices import PriceSource
 from engine.exchange.rate_limit import RateLimit, SlidingWindow
 from engine.exchange.requests import Requests
 from engine.exchange.simulated_books import Books, NullBooks
-from engine.exchange.stream import Edge, Stream
-from engine.exchange.timeline import Arrival, Timeline
 from engine.exchange.venue import Venue
-from engine.model.actions import QuietBand
 from engine.model.errors import OutcomeUnknown, SettingsInvalid, Transient
+from engine.model.grid import MarginMode
 from engine.model.market import Market
 from engine.model.order import OrderReport, OrderRequest, OwnFill
+from engine.model.regime import Candle
 from engine.model.snapshot import Connection
+from engine.model.swap import FundingPayment, Liquidation, Position
 
 T = TypeVar("T")
 
@@ -55,11 +54,8 @@ class SimulatedOptions:
     faults: FaultPlan = NO_FAULTS
 
 
-class SimulatedExchange:
-    """An ``Exchange`` with a market, an account and books of its own.
-
-    Invariant: everything due at or before ``_settle``'s time has happened when it returns.
-    """
+class SimulatedExchange(Happenings):
+    """An ``Exchange`` with a market, an account and books of its own."""
 
     name = "simulated"
 
@@ -81,30 +77,32 @@ class SimulatedExchange:
         without = sorted(markets.keys() ^ sources.keys())
         if without:
             raise SettingsInvalid(*(f"{symbol} needs both market rules and prices" for symbol in without))
-        self._markets = dict(markets)
-        self._now_ms = now_ms
-        self._latency_ms = options.latency_ms
-        self._faults = options.faults
-        self._venue = Venue(
+        venue = Venue(
             matching=MatchingEngine(markets=markets.values(), balances=balances, options=options.matching),
             sources=sources,
             books=NullBooks() if books is None else books,
             every_tick=options.every_tick,
             clock_skew_ms=options.faults.clock_skew_ms,
         )
+        super().__init__(venue=venue, now_ms=now_ms, latency_ms=options.latency_ms, faults=options.faults)
+        self._markets = dict(markets)
         self._has_run = False
-        self._is_settling = False
         self._order_window = SlidingWindow("orders", options.order_limit)
         self._cancel_window = SlidingWindow("cancels", options.cancel_limit)
-        self._timeline = Timeline()
-        self._stream = Stream(options.faults)
-        self._pacer = Pacer(now_ms=now_ms, settle=self._settle, next_ms=self._next_ms)
         self._requests = Requests(
             timeline=self._timeline,
             pacer=self._pacer,
             latency_ms=options.latency_ms,
             faults=options.faults,
             now_ms=now_ms,
+        )
+
+        self._candles = CandleDesk(
+            sources=sources,
+            timeline=self._timeline,
+            stream=self._stream,
+            expect=self._pacer.expect,
+            latency_ms=options.latency_ms,
         )
 
     @property
@@ -116,11 +114,6 @@ class SimulatedExchange:
     def kept_orders(self) -> int | None:
         """How many orders the books remember of an earlier life; None where there were no books."""
         return self._venue.kept_orders
-
-    @property
-    def matching(self) -> MatchingEngine:
-        """The exchange's own truth, for audits and tests."""
-        return self._venue.matching
 
     async def run(
         self,
@@ -154,8 +147,8 @@ class SimulatedExchange:
             await self._pacer.move(lambda: False)
             is_over = True
         finally:
-            if not is_over:
-                self._stream.close(opening)
+            if not is_over and self._stream.close(opening):
+                self._candles.forget_watches()
 
     def forget_client(self) -> None:
         """The client was killed: nobody listens or waits any more, without a word.
@@ -164,6 +157,7 @@ class SimulatedExchange:
         which is not touched from then on.
         """
         self._stream.close()
+        self._candles.forget_watches()
         self._pacer.forget_all()
 
     def close(self) -> None:
@@ -190,7 +184,7 @@ class SimulatedExchange:
 
     async def fetch_balances(self) -> dict[str, Balance]:
         """What the account holds, by currency."""
-        return await self._ask("balances", lambda _: self.matching.balances())
+        return await self._ask("balances", self._venue.balances)
 
     async def fetch_order(self, symbol: str, client_order_id: str) -> OrderReport:
         """The order with all of its fills, open or not. Raises ``OrderNotFound``."""
@@ -212,6 +206,53 @@ class SimulatedExchange:
         return await self._ask(
             name, lambda at_ms: self._venue.fills(symbol, since_ms, as_of_ms=self._shown_ms(name, at_ms))
         )
+
+    async def fetch_positions(self) -> dict[str, Position]:
+        """The swap positions of the account by symbol; none where it is flat."""
+        return await self._ask("positions", self._venue.positions)
+
+    async def fetch_funding(self, symbol: str, since_ms: int) -> Sequence[FundingPayment]:
+        """Funding of a swap at or after ``since_ms`` of the exchange's clock, oldest first."""
+        name = f"funding {symbol}"
+        return await self._ask(
+            name, lambda at_ms: self._venue.funding(symbol, since_ms, as_of_ms=self._shown_ms(name, at_ms))
+        )
+
+    async def fetch_liquidations(self, symbol: str, since_ms: int) -> Sequence[Liquidation]:
+        """Liquidations of the account at or after ``since_ms`` of the exchange's clock, oldest first."""
+        name = f"liquidations {symbol}"
+        return await self._ask(
+            name, lambda at_ms: self._venue.liquidations(symbol, since_ms, as_of_ms=self._shown_ms(name, at_ms))
+        )
+
+    async def set_leverage(self, symbol: str, leverage: Decimal, mode: MarginMode) -> None:
+        """Trade a swap with this leverage and margin from now on; asking twice is the same as once.
+
+        Raises:
+            Transient: no answer came.
+            Rejected: no such swap, more leverage than its market allows, or what is there cannot be carried.
+        """
+        terms = MarginTerms(leverage=leverage, mode=mode)
+        await self._ask(f"leverage {symbol}", lambda at_ms: self._venue.set_leverage(symbol, terms, at_ms))
+
+    async def fetch_candles(self, symbol: str, interval_ms: int, limit: int) -> Sequence[Candle]:
+        """The newest candles that are closed when the request arrives, oldest first, at most ``limit``.
+
+        Raises:
+            SettingsInvalid: no such market, or an interval that is not whole minutes.
+        """
+        return await self._ask(
+            f"candles {symbol} {interval_ms}",
+            lambda at_ms: self._candles.newest(symbol, interval_ms, limit, at_ms),
+        )
+
+    def watch_candles(self, symbol: str, interval_ms: int) -> None:
+        """Tell these candles until the stream ends; see ``candles``.
+
+        Raises:
+            SettingsInvalid: no such market, or an interval that is not whole minutes.
+        """
+        self._candles.watch(symbol, interval_ms, self._now_ms())
 
     async def place(self, request: OrderRequest) -> OrderReport:
         """Place a limit order; its report, with its fills when it took at once.
@@ -257,81 +298,9 @@ class SimulatedExchange:
         """
         self._venue.transfer(currency, amount, self._now_settled())
 
-    def set_quiet_band(self, symbol: str, listener_key: str, band: QuietBand | None) -> None:
-        """What a listener need not be told from now on; None: tell every price."""
-        self._tell_newest(symbol)
-        self._venue.feeds[symbol].set_band(listener_key, band)
-        self._pacer.look_again()
-
-    def tell_prices(self) -> None:
-        """Tell the newest price of every market that has traded unseen."""
-        for symbol in self._venue.feeds:
-            self._tell_newest(symbol)
-
     async def _ask(self, name: str, answer: Callable[[int], T]) -> T:
-        """A request that changes nothing, and so may be sent again."""
+        """A request that may be sent again."""
         return await self._requests.send(name, answer, unanswered=Transient)
-
-    def _settle(self, now_ms: int) -> None:
-        """Let everything happen that is due by now, in order of time."""
-        if self._is_settling:
-            return
-        self._is_settling = True
-        try:
-            self._settle_all(now_ms)
-        finally:
-            self._is_settling = False
-
-    def _settle_all(self, now_ms: int) -> None:
-        while True:
-            row = self._venue.next_row()
-            due_ms, edge_ms = self._timeline.next_ms, self._stream.next_edge_ms
-            at_ms = _earlier(edge_ms, _earlier(None if row is None else row[0], due_ms))
-            if at_ms is None or at_ms > now_ms:
-                break
-            if at_ms == edge_ms:
-                self._pass_edge()
-            elif row is not None and at_ms == row[0]:
-                self._trade(row[1], row[2])
-            else:
-                self._timeline.deliver_next()
-        stream = self._stream
-        if row is None and stream.is_open and not stream.has_ended and not stream.is_silent(now_ms):
-            stream.end()
-
-    def _next_ms(self) -> int | None:
-        """When something happens next; None: never, unless it is asked for."""
-        row = self._venue.next_row()
-        due_ms = _earlier(None if row is None else row[0], self._timeline.next_ms)
-        return _earlier(self._stream.next_edge_ms, due_ms)
-
-    def _pass_edge(self) -> None:
-        """A window in which the stream is silent begins or ends."""
-        at_ms, edge = self._stream.take_edge()
-        match edge:
-            case Edge.SILENCE:
-                for symbol in self._venue.feeds:
-                    self._catch_up(symbol, at_ms - 1)
-                    self._stream.tell_untold(symbol)
-            case Edge.CUT:
-                self._stream.tell_connection(Connection.DISCONNECTED)
-            case Edge.JOIN:
-                self._join(at_ms, rows_until_ms=at_ms - 1)
-            case Edge.VOICE:
-                pass  # A stop, for the end of the market may have waited for it.
-
-    def _join(self, at_ms: int, *, rows_until_ms: int) -> None:
-        """The connection is there: it begins with the last price of every market."""
-        self._stream.tell_connection(Connection.CONNECTED)
-        for symbol in self._venue.feeds:
-            self._catch_up(symbol, rows_until_ms)
-            newest = self._venue.newest(symbol)
-            if newest is not None:
-                self._stream.tell_price(symbol, *newest, told_ms=at_ms)
-
-    def _trade(self, symbol: str, tick: Tick) -> None:
-        self._report(self._venue.trade(symbol, tick), tick.at_ms)
-        self._stream.tell_price(symbol, tick.price, tick.at_ms, told_ms=tick.at_ms)
 
     def _place(self, request: OrderRequest, at_ms: int) -> OrderReport:
         self._order_window.admit(at_ms)
@@ -352,34 +321,6 @@ class SimulatedExchange:
         self._report((told,), at_ms)
         return report
 
-    def _catch_up(self, symbol: str, at_ms: int) -> None:
-        """Pass the quiet rows up to now, so that the last price is the market's."""
-        tick = self._venue.catch_up(symbol, at_ms)
-        if tick is not None:
-            self._stream.pass_unseen(symbol, tick)
-
-    def _tell_newest(self, symbol: str) -> None:
-        """Let the market go on to now, and tell its price if that went by unseen.
-
-        A listener that asks while it is being told hears the rest in its turn.
-        """
-        if not self._is_settling:
-            self._catch_up(symbol, self._now_settled())
-            self._stream.tell_untold(symbol)
-
-    def _now_settled(self) -> int:
-        """The time, everything due by then having happened; whoever moves looks again at what comes next."""
-        now = self._now_ms()
-        self._settle(now)
-        self._pacer.look_again()
-        return now
-
-    def _report(self, reports: Sequence[OrderReport], at_ms: int) -> None:
-        for report in reports:
-            for delay_ms in self._faults.delays_ms_of(report):
-                told_ms = at_ms + self._latency_ms + delay_ms
-                self._timeline.send(Arrival.REPORT, told_ms, partial(self._stream.tell_report, report))
-
     def _shown_ms(self, question: str, at_ms: int) -> int | None:
         """As of when, by the exchange's clock, a question that arrives now is answered; None: as things are."""
         staleness_ms = self._faults.staleness_ms_of(question, at_ms)
@@ -390,9 +331,3 @@ class SimulatedExchange:
         if market is None:
             raise SettingsInvalid(f"expected one of {', '.join(sorted(self._markets))}, found {symbol}")
         return market
-
-
-def _earlier(one_ms: int | None, other_ms: int | None) -> int | None:
-    if one_ms is None or other_ms is None:
-        return other_ms if one_ms is None else one_ms
-    return min(one_ms, other_ms)

@@ -4,9 +4,11 @@ They are one file beside the journal and know nothing of it. Each step of the ex
 accepted, filled or canceled, a row traded) is one transaction, so an engine that is killed and
 started again meets orders, balances and market as they were. ``synchronous=OFF`` is enough: the
 file stands for a remote machine, it has to outlive our process, not our power supply.
+
+Files made before there were swaps are as good: what they lack is added when they are opened.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +19,8 @@ import msgspec
 from engine.exchange.matching import MatchingEngine, MatchingState
 from engine.exchange.order_book import ExchangeOrder
 from engine.exchange.prices import PriceSource
+from engine.exchange.swap_books import load_news, prepare_news, save_news
+from engine.exchange.swaps import SwapNews
 from engine.model.errors import JournalFailed, SettingsInvalid
 from engine.model.money import text_from_decimal
 from engine.model.order import Fill, OwnFill
@@ -44,9 +48,11 @@ CREATE INDEX open_orders ON orders (sequence) WHERE status IN ('open', 'partiall
 """
 _FILLS_BY_TIME = "CREATE INDEX IF NOT EXISTS fills_by_time ON fills (symbol, at_ms)"
 """Beside the schema, for files made before it was there are as good."""
+_ADDED_COLUMNS = {"reduce_only": "INTEGER NOT NULL DEFAULT 0", "reason": "TEXT NOT NULL DEFAULT ''"}
+"""Of orders, beside the schema, as the index above."""
 _ORDER_COLUMNS = (
     *("client_order_id", "sequence", "symbol", "side", "price", "amount", "post_only", "status"),
-    *("filled", "locked", "at_ms"),
+    *("filled", "locked", "at_ms", "reduce_only", "reason"),
 )
 _FILL_COLUMNS = ("trade_id", "price", "amount", "fee", "fee_currency", "is_maker", "at_ms")
 _OPEN_ORDERS = "SELECT * FROM orders WHERE status IN ('open', 'partially_filled') ORDER BY sequence"
@@ -61,7 +67,7 @@ _FILLS_SINCE = (
     " WHERE fills.symbol = ? AND fills.at_ms >= ? AND trade < ? ORDER BY trade"
 )
 _PUT_STATE = "INSERT OR REPLACE INTO state VALUES (1, ?, ?)"
-_PUT_ORDER = "INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_ORDER = "INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_FILL = "INSERT OR IGNORE INTO fills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -75,6 +81,8 @@ class KeptExchange:
     sources: Mapping[str, Mapping[str, object]]
     open_orders: tuple[ExchangeOrder, ...]
     used_ids: tuple[str, ...]
+    news: tuple[SwapNews, ...] = ()
+    """Funding and liquidations, each kind oldest first."""
 
 
 class Books(Protocol):
@@ -83,8 +91,20 @@ class Books(Protocol):
     def load(self) -> KeptExchange | None:
         """What was kept; None: nothing yet. Raises ``SettingsInvalid`` when it cannot be read."""
 
-    def save(self, *, at_ms: int, matching: MatchingEngine, source: PriceSource) -> None:
-        """Keep one step, at this time, on the market of ``source``. Raises ``JournalFailed``."""
+    def save(
+        self,
+        *,
+        at_ms: int,
+        matching: MatchingEngine,
+        source: PriceSource,
+        others: Iterable[PriceSource] = (),
+        news: Iterable[SwapNews] = (),
+    ) -> None:
+        """Keep one step, at this time, on the market of ``source``, and where ``others`` are.
+
+        Raises:
+            JournalFailed: it cannot be kept.
+        """
 
     def find_order(self, client_order_id: str) -> ExchangeOrder | None:
         """An order of any age, with all of its fills."""
@@ -102,8 +122,16 @@ class NullBooks:
     def load(self) -> KeptExchange | None:
         return None
 
-    def save(self, *, at_ms: int, matching: MatchingEngine, source: PriceSource) -> None:
-        del at_ms, source
+    def save(
+        self,
+        *,
+        at_ms: int,
+        matching: MatchingEngine,
+        source: PriceSource,
+        others: Iterable[PriceSource] = (),
+        news: Iterable[SwapNews] = (),
+    ) -> None:
+        del at_ms, source, others, news
         matching.take_changes()
 
     def find_order(self, client_order_id: str) -> ExchangeOrder | None:
@@ -159,17 +187,27 @@ class DurableBooks:
                 sources=content.sources,
                 open_orders=tuple(self._order_from_row(order) for order in orders),
                 used_ids=tuple(str(client_order_id) for (client_order_id,) in ids),
+                news=load_news(self._connection),
             )
         except (apsw.Error, msgspec.MsgspecError) as error:
             raise _damaged(self._path, error) from error
 
-    def save(self, *, at_ms: int, matching: MatchingEngine, source: PriceSource) -> None:
+    def save(
+        self,
+        *,
+        at_ms: int,
+        matching: MatchingEngine,
+        source: PriceSource,
+        others: Iterable[PriceSource] = (),
+        news: Iterable[SwapNews] = (),
+    ) -> None:
         """Keep one step in one transaction.
 
         Raises:
             JournalFailed: the file cannot be written; the exchange must not go on.
         """
-        self._sources[source.symbol] = source.state()
+        for passed in (source, *others):
+            self._sources[passed.symbol] = passed.state()
         content = self._encoder.encode(_Content(matching=matching.state(), sources=self._sources)).decode()
         execute = self._connection.execute
         try:
@@ -178,6 +216,7 @@ class DurableBooks:
                 execute(_PUT_ORDER, _row_from_order(order))
                 if order.fills:
                     execute(_PUT_FILL, _row_from_fill(order, order.fills[-1]))
+            save_news(self._connection, news)
             execute(_PUT_STATE, (at_ms, content))
             execute("COMMIT")
         except apsw.Error as error:
@@ -254,6 +293,11 @@ def _prepare(path: Path, connection: apsw.Connection) -> None:
             connection.execute(f"PRAGMA user_version = {_VERSION}")
             connection.execute(_SCHEMA)
     connection.execute(_FILLS_BY_TIME)
+    there = {row[1] for row in connection.execute("PRAGMA table_info(orders)")}
+    for name, kind in _ADDED_COLUMNS.items():
+        if name not in there:
+            connection.execute(f"ALTER TABLE orders ADD COLUMN {name} {kind}")
+    prepare_news(connection)
 
 
 def _check(path: Path, connection: apsw.Connection) -> None:
@@ -296,6 +340,8 @@ def _row_from_order(order: ExchangeOrder) -> tuple[str | int, ...]:
         text_from_decimal(order.filled),
         text_from_decimal(order.locked),
         order.at_ms,
+        int(order.reduce_only),
+        order.reason,
     )
 
 

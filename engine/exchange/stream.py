@@ -14,7 +14,9 @@ from engine.exchange.outages import merged, outage_at
 from engine.exchange.port import ExchangeListener
 from engine.exchange.prices import Tick
 from engine.model.order import OrderReport
+from engine.model.regime import Candle
 from engine.model.snapshot import Connection
+from engine.model.swap import FundingPayment, Liquidation
 
 
 class Edge(IntEnum):
@@ -70,11 +72,13 @@ class Stream:
         self._openings += 1
         return self._openings
 
-    def close(self, opening: int | None = None) -> None:
-        """Tell nobody any more; unless it was opened again since the opening with this number."""
-        if opening is None or opening == self._openings:
+    def close(self, opening: int | None = None) -> bool:
+        """Tell nobody any more; False if it was opened again since the opening with this number, and stays open."""
+        is_newest = opening is None or opening == self._openings
+        if is_newest:
             self._listener = None
             self.has_ended = False
+        return is_newest
 
     def is_silent(self, at_ms: int) -> bool:
         """Whether what would be told at this time is lost."""
@@ -105,6 +109,21 @@ class Stream:
         """A report arrives."""
         if self._listener is not None and not self.is_silent(told_ms):
             self._listener.on_report(report)
+
+    def tell_funding(self, payment: FundingPayment, told_ms: int) -> None:
+        """News of funding arrives."""
+        if self._listener is not None and not self.is_silent(told_ms):
+            self._listener.on_funding(payment)
+
+    def tell_liquidation(self, liquidation: Liquidation, told_ms: int) -> None:
+        """News of a lost position arrives."""
+        if self._listener is not None and not self.is_silent(told_ms):
+            self._listener.on_liquidation(liquidation)
+
+    def tell_candle(self, symbol: str, interval_ms: int, candle: Candle, *, is_closed: bool, told_ms: int) -> None:
+        """News of a watched candle arrives."""
+        if self._listener is not None and not self.is_silent(told_ms):
+            self._listener.on_candle(symbol, interval_ms, candle, is_closed)
 
     def tell_connection(self, connection: Connection) -> None:
         """The listener sees this for itself, silence or not."""

@@ -1,6 +1,6 @@
 """What an order costs on the simulated exchange: funds it locks, price it takes at, its fee."""
 
-from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
 
 from engine.exchange.order_book import ExchangeOrder
 from engine.model.market import FeeCurrency, Market
@@ -9,6 +9,8 @@ from engine.model.order import OrderRequest, Side
 
 FEE_QUANTUM = Decimal("0.00000001")
 """Fees are whole multiples of it, in any currency."""
+_NEAREST = Context(prec=100, rounding=ROUND_HALF_EVEN)
+_UP = Context(prec=100, rounding=ROUND_CEILING)
 
 
 def takes(request: OrderRequest, last_price: Decimal | None) -> bool:
@@ -47,10 +49,14 @@ def quote_locked_by_buy(market: Market, price: Decimal, amount: Decimal) -> Deci
         case FeeCurrency.RECEIVED:
             return cost
         case FeeCurrency.QUOTE:
-            worst_rate = max(market.maker_fee_rate, market.taker_fee_rate, ZERO)
-            return cost + (cost * worst_rate).quantize(FEE_QUANTUM, ROUND_CEILING)
+            return cost + worst_fee(market, cost)
 
 
 def rounded_fee(fee: Decimal) -> Decimal:
     """A fee as it is booked: to 8 decimals, halves to even."""
-    return fee.quantize(FEE_QUANTUM, ROUND_HALF_EVEN)
+    return _NEAREST.quantize(fee, FEE_QUANTUM)
+
+
+def worst_fee(market: Market, cost: Decimal) -> Decimal:
+    """The most that trading for ``cost`` can cost in fees, rounded up."""
+    return _UP.quantize(cost * max(market.maker_fee_rate, market.taker_fee_rate, ZERO), FEE_QUANTUM)

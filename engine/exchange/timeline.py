@@ -9,8 +9,9 @@ class Arrival(IntEnum):
     """What arrives; at one instant in this order, and each kind in the order it was sent."""
 
     REQUEST = 0
-    REPORT = 1
-    ANSWER = 2
+    CANDLE = 1
+    REPORT = 2
+    ANSWER = 3
 
 
 class Timeline:

@@ -48,6 +48,10 @@ class QuietBand:
     low: Decimal
     high: Decimal
 
+    def and_in(self, other: "QuietBand") -> "QuietBand":
+        """The prices that are quiet in both."""
+        return QuietBand(max(self.low, other.low), min(self.high, other.high))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:

@@ -1,9 +1,11 @@
 """What an operator can ask of the engine."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from engine.model.grid import Disposal
 from engine.model.reconcile import Resolution
+from engine.model.risk import BreakerKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,40 @@ class Resolve:
     resolution: Resolution
 
 
-Command = Pause | Resume | Freeze | Thaw | Stop | SetSpeed | Reconcile | Resolve
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panic:
+    """The panic key: entries are cancelled and nothing opens until a person lifts the block; exits go on."""
+
+    grid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiftBlock:
+    """A person ends a block; if its cause is still there, it is raised again."""
+
+    grid: str
+    kind: BreakerKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridChange:
+    """What to change of a running grid; None stays as it is. ``size`` is in the unit of its ``sized_by``."""
+
+    lower: Decimal | None = None
+    upper: Decimal | None = None
+    slots: int | None = None
+    size: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditGrid:
+    """Change a running grid: its lattice migrates at once, or not at all."""
+
+    grid: str
+    change: GridChange
+
+
+Command = Pause | Resume | Freeze | Thaw | Stop | SetSpeed | Reconcile | Resolve | Panic | LiftBlock | EditGrid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

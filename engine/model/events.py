@@ -11,7 +11,10 @@ from engine.model.market import Market
 from engine.model.money import ZERO
 from engine.model.order import Leg, OrderReport, Side
 from engine.model.reconcile import Discrepancy, Resolution
+from engine.model.regime import EntryRule, RegimeName, SuppressedEntry
+from engine.model.risk import Block, RiskState
 from engine.model.slot import Lot
+from engine.model.swap import FundingPayment, Liquidation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,10 +166,92 @@ class WindowChanged:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionNarrowed:
     """The decision whose facts follow left these slots out, since each was between its reading and its
-    transition; ``unsettled`` are the sequences of facts that were durable but not yet applied."""
+    transition, or the risk gate refused what it wanted; ``unsettled`` are the sequences of facts that
+    were durable but not yet applied."""
 
     left_out: tuple[int, ...]
     unsettled: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegimeChanged:
+    """The market is of another kind, or which entries may open has changed; ``reasons`` are the figures."""
+
+    name: RegimeName
+    since_ms: int
+    reasons: tuple[str, ...]
+    long_entries: EntryRule
+    short_entries: EntryRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowChanged:
+    """Entries that the regime suppressed would have filled; the lots of these slots would have left at their exits.
+
+    ``ended`` are slots whose lots count no further, since the grid stops; they are valued at ``ended_at``.
+    """
+
+    filled: tuple[SuppressedEntry, ...]
+    left: tuple[int, ...]
+    ended: tuple[int, ...] = ()
+    ended_at: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlocksChanged:
+    """These blocks stand from now on; ``reason`` says what was raised or lifted."""
+
+    blocks: tuple[Block, ...]
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskMarked:
+    """What the stops and loss limits have to remember of the prices gone by has moved on."""
+
+    state: RiskState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LotMoved:
+    """The lot of one slot, whole, goes to another; both are identities."""
+
+    source: int
+    target: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatticeMigrated:
+    """The lattice became another one, all at once: by an edit, or because it trails the price.
+
+    Slots that are not in the new lattice have neither order nor lot when this is done: ``moved`` says
+    where their lots went. ``initial`` are the slots whose first lot is bought at the new anchor.
+    ``funds_quote`` and ``funds_base`` are what the grid has for its own from now on, counted from its start.
+    """
+
+    spec: GridSpec
+    lattice: Lattice
+    moved: tuple[LotMoved, ...]
+    initial: tuple[int, ...]
+    funds_quote: Decimal
+    funds_base: Decimal
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundingBooked:
+    """Funding was paid or received for the grid's position."""
+
+    payment: FundingPayment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionLiquidated:
+    """The exchange closed the grid's position: all lots are gone at its price."""
+
+    liquidation: Liquidation
 
 
 Fact = (
@@ -187,6 +272,13 @@ Fact = (
     | MarketAdopted
     | WindowChanged
     | DecisionNarrowed
+    | RegimeChanged
+    | ShadowChanged
+    | BlocksChanged
+    | RiskMarked
+    | LatticeMigrated
+    | FundingBooked
+    | PositionLiquidated
 )
 
 

@@ -7,6 +7,11 @@ from enum import StrEnum
 from engine.model.money import ZERO, ceil_to_step, floor_to_step, is_on_step, text_from_decimal
 
 
+def is_swap(symbol: str) -> bool:
+    """Whether a symbol names a linear perpetual: BTC/USDT:USDT, by the convention of the field."""
+    return ":" in symbol
+
+
 class FeeCurrency(StrEnum):
     """In which currency the exchange takes its fee."""
 
@@ -15,9 +20,35 @@ class FeeCurrency(StrEnum):
     QUOTE = "quote"
 
 
+class MarketKind(StrEnum):
+    SPOT = "spot"
+    SWAP = "swap"
+    """A linear perpetual contract: margin, profit, funding and fees are in quote."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwapRules:
+    """What a linear perpetual contract adds to the rules of a market.
+
+    One contract is ``contract_size`` base; amounts are base everywhere, so the lot is whole contracts.
+    ``maintenance_rate`` is the fraction of the notional that a position must be worth at least.
+    """
+
+    contract_size: Decimal
+    leverage_max: Decimal
+    maintenance_rate: Decimal
+    funding_interval_ms: int = 28_800_000
+
+    def __post_init__(self) -> None:
+        if self.contract_size <= 0 or self.leverage_max < 1 or self.funding_interval_ms < 1:
+            raise ValueError("contract_size and funding_interval_ms must be above 0 and leverage_max at least 1")
+        if not ZERO < self.maintenance_rate < 1 / self.leverage_max:
+            raise ValueError(f"maintenance_rate must be above 0 and below 1/leverage_max, was {self.maintenance_rate}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
-    """Filters and fees of one spot market; prices in quote per base, amounts in base."""
+    """Filters and fees of one market; prices in quote per base, amounts in base. ``swap`` None: a spot market."""
 
     symbol: str
     base: str
@@ -30,6 +61,7 @@ class Market:
     maker_fee_rate: Decimal
     taker_fee_rate: Decimal
     fee_currency: FeeCurrency = FeeCurrency.RECEIVED
+    swap: SwapRules | None = None
 
     def __post_init__(self) -> None:
         for name in ("tick_size", "lot_size", "amount_max"):
@@ -42,6 +74,17 @@ class Market:
         for name in ("maker_fee_rate", "taker_fee_rate"):
             if not Decimal("-0.01") <= getattr(self, name) < Decimal("0.1"):
                 raise ValueError(f"{name} must be a fraction in [-0.01, 0.1), was {getattr(self, name)}")
+        if self.swap is not None and self.fee_currency is not FeeCurrency.QUOTE:
+            raise ValueError("fee_currency of a swap must be quote")
+        if self.swap is not None and not is_on_step(self.lot_size, self.swap.contract_size):
+            raise ValueError(
+                f"lot_size must be whole contracts of {self.swap.contract_size} {self.base}, was {self.lot_size}"
+            )
+
+    @property
+    def kind(self) -> MarketKind:
+        """Spot, or a swap."""
+        return MarketKind.SPOT if self.swap is None else MarketKind.SWAP
 
     def floor_price(self, price: Decimal) -> Decimal:
         """Nearest valid price at or below ``price``."""

@@ -51,7 +51,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """A limit order as it goes to the exchange."""
+    """A limit order as it goes to the exchange. ``reduce_only``: it may only make a swap position smaller."""
 
     client_order_id: str
     symbol: str
@@ -59,6 +59,7 @@ class OrderRequest:
     price: Decimal
     amount: Decimal
     post_only: bool
+    reduce_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

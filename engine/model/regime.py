@@ -10,6 +10,8 @@ from enum import StrEnum
 from math import isfinite
 from typing import Generic, TypeVar
 
+from engine.model.order import Side
+
 T = TypeVar("T")
 
 
@@ -266,6 +268,17 @@ class IndicatorView:
     enter: float
     leave: float
     is_met: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressedEntry:
+    """An entry that the ladder wanted; ``side`` BUY opens long and SELL opens short."""
+
+    slot: int
+    side: Side
+    price: Decimal
+    exit_price: Decimal
+    amount: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

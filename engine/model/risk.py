@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from engine.model.grid import Disposal
-from engine.model.money import text_from_decimal
+from engine.model.money import ZERO, text_from_decimal
 
 
 class LimitName(StrEnum):
@@ -252,20 +252,24 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LimitView:
-    """One limit as a bar. ``value`` None: not known, or judged order by order, as ``reason`` says.
+class Trail:
+    """A trailing take profit that follows; ``best`` is a price or a total PnL."""
 
-    ``used`` is the fraction of the limit that is used up, above 1 beyond it, None where it cannot be
-    said. ``is_blocking``: nothing new opens because of it.
+    basis: StopBasis
+    best: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskState:
+    """What has to be remembered of the prices gone by: a fold of ``core.stops.advance``.
+
+    ``day`` counts days of UTC; the peak is followed only while a drawdown is limited.
     """
 
-    name: LimitName
-    value: Decimal | None
-    limit: Decimal
-    unit: str
-    used: Decimal | None
-    is_blocking: bool
-    reason: str
+    day: int
+    day_start_total: Decimal = ZERO
+    peak_total: Decimal = ZERO
+    trails: tuple[Trail, ...] = ()
 
 
 def _stop_problems(stops: tuple[StopRule, ...]) -> Iterator[str]:

@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from engine.model.money import ZERO
-from engine.model.order import Order
+from engine.model.order import Order, Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lot:
-    """What a slot holds: ``quantity`` in base, net of fees taken in base; ``cost_quote`` all that was paid for it."""
+    """What a slot holds: ``quantity`` in base, net of fees taken in base; ``cost_quote`` all that was paid for it.
+
+    Both are negative where base was sold first: it is owed, and ``cost_quote`` is what it brought.
+    """
 
     quantity: Decimal = ZERO
     cost_quote: Decimal = ZERO
@@ -63,10 +66,12 @@ EMPTY = Empty()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """The interval from level ``index`` to ``index + 1`` and everything that happens there.
+    """The interval between two neighbouring levels and everything that happens there.
 
-    ``amount`` is the base amount of its entry; ``generation`` counts client order ids and
-    never falls; ``is_initial`` while its first lot is still to be bought at the start price.
+    ``index`` is its identity and never changes; in a lattice that was never migrated it is also its place.
+    An entry that buys rests at ``lower`` and its exit sells at ``upper``; one that sells, the reverse.
+    ``amount`` is the base amount of its entry; ``generation`` counts client order ids and never falls;
+    ``is_initial`` while its first lot is still to be traded at the start price.
     """
 
     index: int
@@ -80,6 +85,22 @@ class Slot:
     cycles: int = 0
     profit_quote: Decimal = ZERO
     refusals: int = 0
+    entry_side: Side = Side.BUY
+
+    @property
+    def entry_price(self) -> Decimal:
+        """The level of its entry."""
+        return self.lower if self.entry_side is Side.BUY else self.upper
+
+    @property
+    def exit_price(self) -> Decimal:
+        """The level of its exit."""
+        return self.upper if self.entry_side is Side.BUY else self.lower
+
+    @property
+    def exit_side(self) -> Side:
+        """The side of its exit."""
+        return Side.SELL if self.entry_side is Side.BUY else Side.BUY
 
 
 def order_of(slot: Slot) -> Order | None:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from engine.model.grid import GridState
+from engine.model.grid import Direction, GridState, SizedBy
 from engine.model.order import OrderStatus, Side
 from engine.model.reconcile import Choice, DiscrepancyKind, Resolution, ViewRow
+from engine.model.regime import RegimeView
+from engine.model.risk_view import NO_RISK, RiskView
+from engine.model.swap import PositionView
 
 
 class Mode(StrEnum):
@@ -73,11 +76,12 @@ class SlotView:
     cycles: int
     profit: Decimal
     cycle_profit: Decimal
+    entry_side: Side = Side.BUY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfitView:
-    """All in quote. ``total = grid + floating``; ``fees`` are already inside both; ``residual`` must be 0."""
+    """All in quote. ``total = grid + floating + funding``; ``fees`` are already inside; ``residual`` must be 0."""
 
     grid: Decimal
     floating: Decimal
@@ -85,6 +89,7 @@ class ProfitView:
     total: Decimal
     residual: Decimal
     fees_by_currency: tuple[tuple[str, Decimal], ...]
+    funding: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +118,11 @@ class QuestionView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridSnapshot:
-    """``price`` is None until the first one has arrived; ``invested`` is the quote the whole lattice can need."""
+    """``price`` is None until the first one has arrived; ``invested`` is the quote the whole lattice can need.
+
+    ``slots`` are in the order of price, lowest first. ``regime`` None: no monitor is configured; ``position``
+    None: a spot market. ``lattice_version`` rises with every migration. ``size`` is in the unit of ``sized_by``.
+    """
 
     name: str
     symbol: str
@@ -137,6 +146,13 @@ class GridSnapshot:
     cycles: int
     questions: tuple[QuestionView, ...] = ()
     foreign_orders: int = 0
+    direction: Direction = Direction.LONG
+    lattice_version: int = 1
+    regime: RegimeView | None = None
+    risk: RiskView = NO_RISK
+    position: PositionView | None = None
+    sized_by: SizedBy | None = None
+    size: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

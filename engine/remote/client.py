@@ -13,8 +13,9 @@ from typing import TypeVar
 import anyio
 import msgspec
 
-from engine.model.commands import Command, CommandDone
+from engine.model.commands import Command, CommandDone, GridChange
 from engine.model.errors import CommandRefused, EngineStopped, GridwrightError
+from engine.model.preflight import EditPreview, Preflight
 from engine.model.snapshot import EngineEvent, EngineSnapshot
 from engine.remote.address import open_address
 from engine.remote.lines import LineSocket, LineTooLong, connect_lines
@@ -27,12 +28,17 @@ from engine.remote.messages import (
     ErrorKind,
     EventsRequest,
     Hello,
+    PreflightRequest,
+    PreviewRequest,
     Request,
     SnapshotRequest,
+    body_from_change,
     done_from_raw,
     encode_line,
     events_from_raw,
     hello_from_line,
+    preflight_from_raw,
+    preview_from_raw,
     reply_from_line,
     send_request,
     snapshot_from_raw,
@@ -80,6 +86,16 @@ class RemoteClient:
     async def send(self, command: Command) -> CommandDone:
         """Do a command. Raises ``CommandRefused``; after a silence it may still be carried out."""
         return await self._ask(send_request(next(self._numbers), command), done_from_raw, COMMAND_SECONDS_MAX)
+
+    async def preflight(self, grid: str) -> Preflight:
+        """The grid as it would be started now. Raises ``CommandRefused``."""
+        request = PreflightRequest(id=next(self._numbers), grid=grid)
+        return await self._ask(request, preflight_from_raw, ANSWER_SECONDS_MAX)
+
+    async def preview(self, grid: str, change: GridChange) -> EditPreview:
+        """What a live edit would do; nothing happens. Raises ``CommandRefused``."""
+        request = PreviewRequest(id=next(self._numbers), grid=grid, change=body_from_change(change))
+        return await self._ask(request, preview_from_raw, ANSWER_SECONDS_MAX)
 
     async def close(self) -> None:
         """Leave; the engine goes on."""

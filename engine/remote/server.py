@@ -18,8 +18,9 @@ from typing import Protocol
 import anyio
 from anyio.abc import TaskStatus
 
-from engine.model.commands import Command, CommandDone
+from engine.model.commands import Command, CommandDone, GridChange
 from engine.model.errors import CommandRefused, EngineStopped, GridwrightError
+from engine.model.preflight import EditPreview, Preflight
 from engine.model.snapshot import EngineEvent, EngineSnapshot
 from engine.remote.address import identity_of, listening_socket, remove_socket
 from engine.remote.lines import LineSocket, LineTooLong, accept_lines
@@ -30,12 +31,16 @@ from engine.remote.messages import (
     ErrorKind,
     EventsRequest,
     Hello,
+    PreflightRequest,
+    PreviewRequest,
     Request,
     SendRequest,
     SnapshotRequest,
+    change_from_body,
     command_from_request,
     encode_line,
     error_line,
+    grid_from_request,
     ok_line,
     request_from_line,
 )
@@ -57,6 +62,12 @@ class Backend(Protocol):
 
     async def send(self, command: Command) -> CommandDone:
         """Do a command."""
+
+    async def preflight(self, grid: str) -> Preflight:
+        """The grid as it would be started now."""
+
+    async def preview(self, grid: str, change: GridChange) -> EditPreview:
+        """What a live edit would do."""
 
 
 async def serve(backend: Backend, path: Path, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -172,6 +183,11 @@ class _Server:
                 return ok_line(request.id, list(await self._backend.events(request.after, request.limit)))
             case SendRequest():
                 return ok_line(request.id, await self._backend.send(command_from_request(request)))
+            case PreflightRequest():
+                return ok_line(request.id, await self._backend.preflight(grid_from_request(request)))
+            case PreviewRequest():
+                grid, change = grid_from_request(request), change_from_body(request.change)
+                return ok_line(request.id, await self._backend.preview(grid, change))
 
 
 def _is_ours(raw: socket.socket) -> bool:

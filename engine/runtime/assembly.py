@@ -2,22 +2,15 @@
 
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import anyio
 
-from engine.exchange.known_markets import known_tick, simulated_market
-from engine.exchange.matching import FillModel, MatchingOptions
-from engine.exchange.prices import PriceSource
-from engine.exchange.simulated import SimulatedExchange, SimulatedOptions
-from engine.exchange.simulated_books import BOOKS_NAME, NullBooks, open_books
-from engine.exchange.synthetic import SyntheticSource
+from engine.exchange.simulated import SimulatedExchange
+from engine.exchange.simulated_books import BOOKS_NAME
 from engine.model.errors import GridwrightError, SettingsInvalid
-from engine.model.market import Market
-from engine.model.money import nearest_step
 from engine.remote.server import serve
 from engine.runtime.causes import first_cause
 from engine.runtime.clock import RealClock, VirtualClock
@@ -26,8 +19,9 @@ from engine.runtime.facts_codec import JournalIdentity
 from engine.runtime.journal import Journal, MemoryJournal
 from engine.runtime.journal_file import JOURNAL_NAME, CommitWait, open_journal
 from engine.runtime.local_client import LocalClient
+from engine.runtime.simulation import open_simulated_exchange
 from engine.runtime.state_dir import KEPT_NAMES, open_state_dir, set_aside
-from engine.settings import FillRule, JournalKind, MarketOverrides, Settings, Source
+from engine.settings import JournalKind, Settings
 
 SOCKET_NAME = "control.sock"
 
@@ -59,7 +53,7 @@ def open_world(settings: Settings, *, fresh: bool) -> Iterator[World]:
         if not any((folder / name).exists() for name in KEPT_NAMES):
             stack.push(partial(_set_refused_aside, folder))
         clock = VirtualClock(start_ms=0, speed=settings.simulation.speed)
-        exchange = _open_exchange(settings, folder, clock)
+        exchange = open_simulated_exchange(settings, folder, clock)
         stack.callback(exchange.close)
         clock.start_at(exchange.start_ms)
         yield World(settings=settings, folder=folder, clock=clock, exchange=exchange)
@@ -137,87 +131,8 @@ async def _open_journal(world: World, stack: AsyncExitStack) -> Journal:
             return await stack.enter_async_context(opening)
 
 
-def _open_exchange(settings: Settings, folder: Path, clock: VirtualClock) -> SimulatedExchange:
-    simulation = settings.simulation
-    sources = {symbol: _open_source(settings, symbol) for symbol in _symbols(settings)}
-    markets = {symbol: _market(symbol, source, simulation.market) for symbol, source in sources.items()}
-    options = SimulatedOptions(
-        matching=MatchingOptions(
-            fill=_FILL_MODELS[simulation.fill],
-            seed=simulation.seed,
-            partial_fill_chance=Decimal(str(simulation.partial_fills)),
-        ),
-        latency_ms=simulation.latency_ms,
-        every_tick=simulation.every_tick,
-    )
-    balances = dict.fromkeys((market.base for market in markets.values()), simulation.base)
-    balances |= dict.fromkeys((market.quote for market in markets.values()), simulation.quote)
-    is_kept = simulation.journal is JournalKind.FILE
-    return SimulatedExchange(
-        markets=markets,
-        sources=sources,
-        balances=balances,
-        now_ms=clock.now_ms,
-        options=options,
-        books=open_books(folder) if is_kept else NullBooks(),
-    )
-
-
-def _open_source(settings: Settings, symbol: str) -> PriceSource:
-    simulation = settings.simulation
-    tick = simulation.market.tick or known_tick(symbol)
-    match simulation.source:
-        case Source.SYNTHETIC:
-            tick = tick or Decimal("0.01")
-            return SyntheticSource(
-                symbol=symbol,
-                seed=simulation.seed,
-                start_price=nearest_step(_start_price(settings, symbol), tick),
-                tick_size=tick,
-            )
-        case Source.REPLAY:
-            # Imported here: it brings the libraries for large arrays and data files.
-            from engine.exchange.replay import replay_from_file
-
-            if simulation.path is None:
-                raise SettingsInvalid("simulation.path: expected a file of market data to replay, found none")
-            return replay_from_file(simulation.path, symbol=symbol, tick_size=simulation.market.tick)
-
-
-def _start_price(settings: Settings, symbol: str) -> Decimal:
-    """Where a synthetic market begins: as configured, else in the middle of its first grid."""
-    if settings.simulation.start_price is not None:
-        return settings.simulation.start_price
-    spec = next(spec for spec in settings.grids if spec.symbol == symbol)
-    return (spec.lower + spec.upper) / 2
-
-
-def _market(symbol: str, source: PriceSource, overrides: MarketOverrides) -> Market:
-    market = simulated_market(symbol, data_tick=source.tick_size)
-    if source.tick_size < market.tick_size:
-        market = replace(market, tick_size=source.tick_size)
-    changes = {
-        "tick_size": overrides.tick,
-        "lot_size": overrides.lot,
-        "amount_min": overrides.lot,
-        "notional_min": overrides.min_notional,
-        "maker_fee_rate": overrides.maker_fee,
-        "taker_fee_rate": overrides.taker_fee,
-        "fee_currency": overrides.fee_currency,
-    }
-    given = {name: value for name, value in changes.items() if value is not None}
-    return replace(market, **given)  # type: ignore[arg-type]
-
-
-def _symbols(settings: Settings) -> list[str]:
-    return list(dict.fromkeys(spec.symbol for spec in settings.grids))
-
-
 def _instance(seed: int) -> str:
     """Three characters that tell one simulated account's engines apart, from the seed alone."""
     digits = "0123456789abcdefghijklmnopqrstuvwxyz"
     number = seed % 36**3
     return digits[number // 1296] + digits[number // 36 % 36] + digits[number % 36]
-
-
-_FILL_MODELS = {FillRule.THROUGH: FillModel.THROUGH, FillRule.TOUCH: FillModel.TOUCH}

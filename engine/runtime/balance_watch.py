@@ -1,4 +1,4 @@
-"""The account's balances, as of when somebody last looked."""
+"""The account's balances and swap positions, as of when somebody last looked."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,19 @@ import anyio
 
 from engine.exchange.port import Balance, Exchange
 from engine.model.errors import OutcomeUnknown, Rejected, Transient
+from engine.model.swap import Position
 
 
 class BalanceWatch:
-    """Fetches the balances whenever somebody has looked; ``note`` hears why they cannot be seen."""
+    """Fetches the balances whenever somebody has looked; ``note`` hears why they cannot be seen.
 
-    def __init__(self, exchange: Exchange, *, note: Callable[[str], None]) -> None:
+    ``has_swaps``: the positions as well.
+    """
+
+    def __init__(self, exchange: Exchange, *, note: Callable[[str], None], has_swaps: bool) -> None:
         self.balances: dict[str, Balance] = {}
+        self.positions: dict[str, Position] = {}
+        self._has_swaps = has_swaps
         self._exchange = exchange
         self._note = note
         self._wanted = anyio.Event()
@@ -33,6 +39,8 @@ class BalanceWatch:
         """Fetch the balances; without an answer the old ones stay until somebody looks again."""
         try:
             self.balances = await self._exchange.fetch_balances()
+            if self._has_swaps:
+                self.positions = await self._exchange.fetch_positions()
         except (Transient, Rejected, OutcomeUnknown) as error:
             self._note(f"the balances cannot be seen: {error}")
             return False

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from engine.model.errors import CommandRefused
-from engine.model.events import Fact, GridStateChanged, MarketAdopted
+from engine.model.events import Fact, GridStateChanged, LatticeMigrated, MarketAdopted
 from engine.model.grid import Disposal, GridState
 from engine.runtime.clock import Clock
 from engine.runtime.journal_gate import Staged
@@ -82,8 +82,8 @@ class GridBookkeeper:
             for fact in facts:
                 if not isinstance(fact, GridStateChanged):
                     self.books.apply(fact, at_ms)
-                if isinstance(fact, MarketAdopted):
-                    self.manager.follow_market()
+                if isinstance(fact, MarketAdopted | LatticeMigrated):
+                    self.manager.follow_lattice()
             self.settled(staged)
         return facts
 
@@ -110,6 +110,24 @@ class GridBookkeeper:
             self.states_on_their_way += 1
         await self._journal.make_durable(staged)
         self.states_on_their_way -= 1
+
+    async def put_in_force(self, make: Callable[[], Sequence[Fact]]) -> Sequence[Fact]:
+        """Make facts about the whole grid that hold from the moment of the decision, and return once they are durable.
+
+        Until then nothing is sent on the strength of them.
+        """
+        async with self.manager.locks.manager:
+            facts = make()
+            if not facts:
+                return facts
+            at_ms = self._clock.now_ms()
+            for fact in facts:
+                self.books.apply(fact, at_ms)
+            staged = self._stage(facts, at_ms)
+            self.states_on_their_way += 1
+        await self._journal.make_durable(staged)
+        self.states_on_their_way -= 1
+        return facts
 
     def _stage(self, facts: Sequence[Fact], at_ms: int) -> Staged:
         self.changes += 1

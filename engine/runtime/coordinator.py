@@ -14,17 +14,31 @@ from typing import Protocol
 import anyio
 
 from engine.core import ladder
+from engine.core.costs import NO_FUNDS, Funds
 from engine.core.slots import REFUSALS_MAX, SlotChange
+from engine.core.trailing import trail_band
 from engine.model.actions import QuietBand
 from engine.model.errors import CommandRefused, InvariantBroken
-from engine.model.events import Fact, LotSetAside, OrderReported, SlotFrozen
+from engine.model.events import Fact, GridStateChanged, LotSetAside, OrderReported, SlotFrozen
 from engine.model.grid import GridState
+from engine.model.money import text_from_decimal
 from engine.model.order import OrderReport, OrderRequest, OrderStatus
+from engine.model.risk import (
+    RiskSettings,
+)
+from engine.model.risk_view import RiskView
 from engine.model.slot import Slot, order_of
+from engine.model.swap import FundingPayment, Liquidation
 from engine.runtime.bookkeeper import FactLog, GridBookkeeper
 from engine.runtime.clock import Clock
+from engine.runtime.grid_guard import GridGuard
+from engine.runtime.grid_sense import GridSense, RegimeSource
 from engine.runtime.manager import Reservation, SlotManager
+from engine.runtime.migrator import Migrator
+from engine.runtime.swap_desk import SwapDesk
 
+STOPPING_BY_WISH = "stopping: "
+"""How the reason begins of a grid that stops because somebody asked for it."""
 REPORTS_MAX = 100_000
 """Reports that may wait; a fill is never dropped, so more than this halts the engine."""
 _BATCH_MAX = 256
@@ -49,8 +63,15 @@ class Executor(Protocol):
         """Fetch an order with all of its fills and report it."""
 
 
+def _nothing() -> None:
+    """Where every price is told, none has gone by unseen."""
+
+
 class GridCoordinator:
-    """Runs one grid. ``watch`` is told the quiet band after each decision."""
+    """Runs one grid. ``watch`` is told the quiet band after each decision.
+
+    ``guard`` None limits nothing; ``freshen`` makes the exchange tell a price that went by unseen.
+    """
 
     def __init__(
         self,
@@ -60,6 +81,10 @@ class GridCoordinator:
         executor: Executor,
         clock: Clock,
         watch: Callable[[QuietBand], None],
+        guard: GridGuard | None = None,
+        beyond: Callable[[], Funds] = lambda: NO_FUNDS,
+        regime: RegimeSource | None = None,
+        freshen: Callable[[], None] = _nothing,
     ) -> None:
         self.manager = manager
         self.books = manager.books
@@ -69,6 +94,12 @@ class GridCoordinator:
         self.wait_reason: str | None = None
         """Why nothing is decided now, whatever the state of the grid is."""
         self.foreign_orders = 0
+        self.guard = guard or GridGuard(self.books, RiskSettings())
+        self.sense = GridSense(self.bookkeeper, self.guard, clock=clock, regime=regime)
+        symbol = self.books.spec.symbol
+        self.swaps = SwapDesk(self.bookkeeper, ask=lambda order: executor.ask(symbol, order.client_order_id))
+        self.migrator = Migrator(self.bookkeeper, cancel=executor.cancel, terms=self.guard.edit_terms, beyond=beyond)
+        self._freshen = freshen
         self._executor = executor
         self._clock = clock
         self._watch = watch
@@ -91,6 +122,10 @@ class GridCoordinator:
         """Whether a report or a price is still to be dealt with."""
         return self._is_working or bool(self._inbox) or self._wake.is_set()
 
+    def risk_view(self) -> RiskView:
+        """What bounds the grid now."""
+        return self.guard.view(self.mark, self.mark_at_ms, self._clock.now_ms())
+
     # Feeds: plain calls that return at once
 
     def on_price(self, price: Decimal, at_ms: int) -> None:
@@ -110,16 +145,37 @@ class GridCoordinator:
         self._inbox.append(report)
         self._wake.set()
 
+    def on_funding(self, payment: FundingPayment) -> None:
+        """Funding was paid or received for the position."""
+        self.swaps.on_funding(payment)
+        self._wake.set()
+
+    def on_liquidation(self, liquidation: Liquidation) -> None:
+        """The exchange closed the position."""
+        self.swaps.on_liquidation(liquidation)
+        self._wake.set()
+
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
-            await self._wake.wait()
+            await self._until_woken()
             self._wake = anyio.Event()
             self._is_working = True
             try:
                 await self.step()
             finally:
                 self._is_working = False
+
+    async def _until_woken(self) -> None:
+        """Wait for news, or for the time at which to look again without any."""
+        now_ms = self._clock.now_ms()
+        due_ms = self.guard.due_ms(now_ms)
+        if due_ms is None or self._wake.is_set():
+            await self._wake.wait()
+            return
+        with anyio.move_on_after((due_ms - now_ms) / 1000) as waiting:
+            await self._wake.wait()
+        self._is_decision_due |= waiting.cancelled_caught
 
     async def step(self) -> None:
         """Apply the reports that have arrived, and decide."""
@@ -129,7 +185,9 @@ class GridCoordinator:
             batch = [self._inbox.popleft() for _ in range(min(len(self._inbox), _BATCH_MAX))]
             news = [report for report in batch if self._is_news(report)]
             if news:
-                must_decide |= await self.apply_reports(news)
+                must_decide |= await self.apply_reports(news) or self.migrator.is_clearing
+        if self.swaps.has_news:
+            must_decide |= await self.swaps.book()
         if must_decide:
             await self.decide()
 
@@ -139,25 +197,40 @@ class GridCoordinator:
         """Compare the ladder that should rest with the one that does, and act on the difference."""
         if self._decision_price is None or self.wait_reason is not None:
             return
+        price = await self._look(self._decision_price)
         async with self.manager.locks.manager:
-            price = self._decision_price
             decision = ladder.decide(self.manager.view(), price)
             at_ms = self._clock.now_ms()
             hold, reservation = self.manager.reserve(
-                decision.actions, price_seen=price, at_ms=at_ms, unsettled=self.bookkeeper.unsettled
+                decision.actions,
+                price_seen=price,
+                at_ms=at_ms,
+                unsettled=self.bookkeeper.unsettled,
+                refuse=lambda actions: self.guard.refused(actions, price, self.mark_at_ms, at_ms),
             )
+            self.sense.note_suppressed(price)
             self._decisions += 1
             for request in reservation.requests:
                 self._decision_of_unacknowledged[request.client_order_id] = self._decisions
             if any(isinstance(fact, LotSetAside) for fact in reservation.facts):
                 self.decide_soon()
-            self._set_band(decision.band)
+            quiet = trail_band(self.books.spec, self.books.market, self.books.lattice, price)
+            self._set_band(decision.band.and_in(self.sense.band_at(price)).and_in(quiet))
         with hold:
             if reservation.facts:
                 await self.bookkeeper.record(reservation.facts, at_ms)
         self._act(reservation)
         if self.books.state is GridState.STOPPING and self.manager.is_wound_down:
             await self._end_stopping()
+
+    async def _look(self, price: Decimal) -> Decimal:
+        """Make true what the newest price brings, so that the decision is made on it; which price that is."""
+        if self.sense.needs_newest_price:
+            self._freshen()
+            price = self._decision_price = price if self.mark is None else self.mark
+        await self.sense.look(price)
+        await self.migrator.advance(price)
+        return price
 
     async def apply_reports(self, reports: Sequence[OrderReport]) -> bool:
         """Book what reports tell, and say whether a new decision is due."""
@@ -191,7 +264,11 @@ class GridCoordinator:
 
     async def start(self) -> None:
         """Go from starting to running, once everything that was open has been asked for."""
-        if self.books.state is GridState.STARTING:
+        start = self.books.spec.start
+        if self.books.state is GridState.STARTING and start is not None:
+            reason = f"waits for a price at or {start.side} {text_from_decimal(start.price)}"
+            await self.bookkeeper.put_in_force(lambda: self._still_starting(reason))
+        elif self.books.state is GridState.STARTING:
             only_from = (GridState.STARTING,)
             await self.bookkeeper.change_state(GridState.RUNNING, None, "started", by="engine", only_from=only_from)
         for slot in self.books.live_slots():
@@ -201,6 +278,11 @@ class GridCoordinator:
         self.decide_soon()
 
     # Steps
+
+    def _still_starting(self, reason: str) -> Sequence[Fact]:
+        if self.books.state is not GridState.STARTING or self.books.state_reason == reason:
+            return ()
+        return (GridStateChanged(state=GridState.STARTING, disposal=None, reason=reason, by="engine"),)
 
     def _foresee(self, reports: Sequence[OrderReport]) -> tuple[list[SlotChange], list[Fact]]:
         """The changes that these reports make, one upon the other, and the facts that record them."""
@@ -271,16 +353,18 @@ class GridCoordinator:
     def _act(self, reservation: Reservation) -> None:
         for client_order_id in reservation.cancellations:
             self._executor.cancel(self.books.spec.symbol, client_order_id)
+        self.guard.note_sent(len(reservation.requests), self._clock.now_ms())
         for request in reservation.requests:
             self._executor.place(request)
 
     async def _end_stopping(self) -> None:
         only_from = (GridState.STOPPING,)
+        books = self.books
+        is_by_wish = books.state_reason.startswith(STOPPING_BY_WISH)
+        why = "stopped as asked" if is_by_wish else books.state_reason
         # Another decision may have ended it, or an operator may have changed the wish, while the lock was awaited.
         with suppress(CommandRefused):
-            await self.bookkeeper.change_state(
-                GridState.STOPPED, self.books.disposal, "stopped as asked", "engine", only_from=only_from
-            )
+            await self.bookkeeper.change_state(GridState.STOPPED, books.disposal, why, "engine", only_from=only_from)
 
     def _set_band(self, band: QuietBand) -> None:
         """From now on this band is quiet; the newest price may already be outside of it."""

@@ -5,7 +5,21 @@ from concurrent.futures import Future
 
 import anyio
 
-from engine.model.commands import Command, CommandDone, Freeze, Pause, Reconcile, Resolve, Resume, SetSpeed, Stop, Thaw
+from engine.model.commands import (
+    Command,
+    CommandDone,
+    EditGrid,
+    Freeze,
+    LiftBlock,
+    Panic,
+    Pause,
+    Reconcile,
+    Resolve,
+    Resume,
+    SetSpeed,
+    Stop,
+    Thaw,
+)
 from engine.model.errors import CommandRefused, EngineStopped, GridwrightError
 from engine.model.grid import Disposal
 from engine.runtime.clock import RealClock, VirtualClock
@@ -40,28 +54,36 @@ class CommandDesk:
         """Do a command. Raises ``CommandRefused``."""
         match command:
             case Pause():
-                await self._grid(command.grid).pause(by)
+                await self.grid(command.grid).pause(by)
                 return CommandDone(message=f"{command.grid}: paused, resting entries are being cancelled")
             case Resume():
-                await self._grid(command.grid).resume(by)
+                await self.grid(command.grid).resume(by)
                 return CommandDone(message=f"{command.grid}: running")
             case Freeze():
-                await self._grid(command.grid).freeze(command.slot, by)
+                await self.grid(command.grid).freeze(command.slot, by)
                 return CommandDone(message=f"{command.grid}: slot {command.slot} is frozen")
             case Thaw():
-                await self._grid(command.grid).thaw(command.slot, by)
+                await self.grid(command.grid).thaw(command.slot, by)
                 return CommandDone(message=f"{command.grid}: slot {command.slot} trades again")
             case Stop():
-                grid = self._grid(command.grid)
+                grid = self.grid(command.grid)
                 await grid.stop(command.disposal, by)
                 rest = f"; frozen slots are left as they are: {grid.frozen_slots}" if grid.frozen_slots else ""
                 return CommandDone(message=f"{command.grid}: stopping, {_IN_WORDS[command.disposal]}{rest}")
             case Reconcile():
-                self._grid(command.grid)
+                self.grid(command.grid)
                 return CommandDone(message=f"{command.grid}: {await self._reconcile()}")
             case Resolve():
-                outcome = await self._grid(command.grid).resolve(command.name, command.resolution, by)
+                outcome = await self.grid(command.grid).resolve(command.name, command.resolution, by)
                 return CommandDone(message=f"{command.grid}: {command.name} {command.resolution}: {outcome}")
+            case Panic():
+                await self.grid(command.grid).panic(by)
+                return CommandDone(message=f"{command.grid}: panic, entries are being cancelled and nothing opens")
+            case LiftBlock():
+                await self.grid(command.grid).lift(command.kind, by)
+                return CommandDone(message=f"{command.grid}: {command.kind.replace('_', ' ')} is lifted")
+            case EditGrid():
+                return CommandDone(message=f"{command.grid}: {await self.grid(command.grid).edit(command.change, by)}")
             case SetSpeed():
                 return self._set_speed(command.speed)
 
@@ -96,7 +118,8 @@ class CommandDesk:
         clock.speed = speed
         return CommandDone(message="as fast as possible" if speed == 0 else f"speed x{speed:g}")
 
-    def _grid(self, name: str) -> GridControl:
+    def grid(self, name: str) -> GridControl:
+        """What can be asked of the grid of this name. Raises ``CommandRefused``."""
         grid = self._grids.get(name)
         if grid is None:
             names = ", ".join(self._grids) or "none yet"

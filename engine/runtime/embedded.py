@@ -12,8 +12,9 @@ from concurrent.futures import Future
 from time import perf_counter
 from typing import Any, TypeVar
 
-from engine.model.commands import Command, CommandDone
+from engine.model.commands import Command, CommandDone, GridChange
 from engine.model.errors import EngineStopped, GridwrightError
+from engine.model.preflight import EditPreview, Preflight
 from engine.model.snapshot import EngineEvent, EngineSnapshot
 from engine.runtime.assembly import World, open_world, run_world
 from engine.runtime.clock import run_on
@@ -72,6 +73,12 @@ class EmbeddedEngine:
         done: Future[CommandDone] = Future()
         await self._call(lambda engine: engine.post(command, done, by="terminal"))
         return await self._outcome(done)
+
+    async def preflight(self, grid: str) -> Preflight:
+        return await self._call(lambda engine: engine.preflight(grid))
+
+    async def preview(self, grid: str, change: GridChange) -> EditPreview:
+        return await self._call(lambda engine: engine.preview(grid, change))
 
     async def close(self) -> None:
         """End the engine in order (``on_exit``) and wait for it."""

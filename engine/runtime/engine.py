@@ -6,16 +6,13 @@ trades is cancelled, the state and the reason stay visible, and nothing pretends
 """
 
 from concurrent.futures import Future
-from contextlib import suppress
 from decimal import Decimal
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
-from engine.core.books import GridBooks
 from engine.exchange.port import Balance, Exchange
-from engine.model.actions import QuietBand
-from engine.model.commands import Command, CommandDone, SetSpeed
+from engine.model.commands import Command, CommandDone, GridChange, SetSpeed
 from engine.model.errors import (
     CommandRefused,
     EngineStopped,
@@ -23,8 +20,13 @@ from engine.model.errors import (
     SettingsInvalid,
 )
 from engine.model.grid import Disposal, GridState
+from engine.model.market import is_swap
 from engine.model.order import OrderReport
+from engine.model.preflight import EditPreview, Preflight
+from engine.model.regime import Candle
 from engine.model.snapshot import Connection, EngineSnapshot, EngineState, EventLevel
+from engine.model.swap import FundingPayment, Liquidation
+from engine.model.times import time_text
 from engine.runtime.balance_watch import BalanceWatch
 from engine.runtime.causes import first_cause
 from engine.runtime.clock import RealClock, VirtualClock
@@ -32,24 +34,24 @@ from engine.runtime.coordinator import GridCoordinator
 from engine.runtime.desk import CommandDesk
 from engine.runtime.engine_view import EngineViewer
 from engine.runtime.executor import OrderExecutor
-from engine.runtime.grid_control import GridControl
+from engine.runtime.grid_hall import GridHall
 from engine.runtime.grid_router import GridRouter
 from engine.runtime.health import Roster
 from engine.runtime.journal import Journal
 from engine.runtime.journal_gate import JournalGate
+from engine.runtime.leaving import leave
+from engine.runtime.market_watch import MarketWatch
 from engine.runtime.mirror import JournalMirror
 from engine.runtime.opening import GridOpener
+from engine.runtime.price_board import PriceBoard
 from engine.runtime.rate_budget import RateBudget
-from engine.runtime.reconciler import ReconciledGrid, Reconciler
+from engine.runtime.reconciler import Reconciler
 from engine.runtime.recovery import ask_about_unseen_orders
 from engine.runtime.story import Story
 from engine.runtime.tally import Tally
-from engine.runtime.views import GridViewer
 from engine.settings import Settings
-from engine.status import time_text
 
 START_SECONDS_MAX = 300.0
-CLOSE_SECONDS_MAX = 60.0
 _JOURNAL, _EXCHANGE, _ORDERS, _RECONCILIATION = "journal", "exchange", "orders", "reconciliation"
 
 
@@ -91,9 +93,12 @@ class Engine:
         )
         self._viewer = EngineViewer(self)
         self._reconciler: Reconciler | None = None
-        self._prices: dict[str, tuple[Decimal, int]] = {}
-        self._price_came = anyio.Event()
-        self._balance_watch = BalanceWatch(exchange, note=self._warn)
+        self._prices = PriceBoard()
+        has_swaps = any(is_swap(spec.symbol) for spec in settings.grids)
+        self._balance_watch = BalanceWatch(exchange, note=self._warn, has_swaps=has_swaps)
+        self._markets = MarketWatch(
+            settings, exchange=exchange, clock=clock, tell=self._tell, changed=self._grids.decide_soon
+        )
         self._trading = anyio.CancelScope()
         self._started = anyio.Event()
         self._over = anyio.Event()
@@ -125,6 +130,14 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - whatever breaks while somebody looks broke in the engine
             self._halt(error)
             self._trading.cancel()
+
+    def preflight(self, grid: str) -> Preflight:
+        """A grid as it would be started now. Raises ``CommandRefused``."""
+        return self._desk.grid(grid).preflight()
+
+    def preview(self, grid: str, change: GridChange) -> EditPreview:
+        """What an edit of a grid would do. Raises ``CommandRefused``."""
+        return self._desk.grid(grid).preview(change)
 
     async def command(self, command: Command, *, by: str) -> CommandDone:
         """Do what an operator asks, even if nobody stays to hear. Raises ``CommandRefused``; ``EngineStopped`` when
@@ -170,17 +183,25 @@ class Engine:
     # What the exchange says
 
     def on_price(self, symbol: str, price: Decimal, at_ms: int) -> None:
-        self._prices[symbol] = (price, at_ms)
-        if not self._grids.on_symbol(symbol):
-            self._price_came.set()
+        self._prices.note(symbol, price, at_ms)
         self._grids.on_price(symbol, price, at_ms)
 
     def on_report(self, report: OrderReport) -> None:
         self._grids.on_report(report)
 
+    def on_candle(self, symbol: str, interval_ms: int, candle: Candle, is_closed: bool) -> None:  # noqa: FBT001 - as the port
+        self._markets.on_candle(symbol, interval_ms, candle, is_closed)
+
+    def on_funding(self, payment: FundingPayment) -> None:
+        self._grids.on_funding(payment)
+
+    def on_liquidation(self, liquidation: Liquidation) -> None:
+        self._grids.on_liquidation(liquidation)
+
     def on_connection(self, connection: Connection) -> None:
         was_down = self.connection is Connection.DISCONNECTED
         self.connection = connection
+        self._markets.on_connection(connection)
         if connection is Connection.DISCONNECTED:
             self._grids.hold_back("the streams are down: nothing is placed before books and exchange were compared")
         elif was_down:
@@ -260,6 +281,7 @@ class Engine:
         self.roster.enlist(_ORDERS, "starting its workers")
         for spec in self.settings.grids:
             self.roster.enlist(f"grid {spec.name}", f"the first price of {spec.symbol}")
+        self._markets.enlist(self.roster)
         self.roster.enlist(_RECONCILIATION, "comparing books and exchange")
 
     async def _start(self, parts: TaskGroup) -> None:
@@ -269,6 +291,7 @@ class Engine:
             journal=self._journal,
             gate=self._gate,
             clock=self.clock,
+            risk_of=self.settings.risk_of,
         )
         books_by_name = opener.fold()
         reconciler = Reconciler(
@@ -285,24 +308,8 @@ class Engine:
         self.roster.report_in(_EXCHANGE, self.exchange.name)
         await parts.start(self._executor.run)
         self.roster.report_in(_ORDERS, "ready")
-        problems: list[str] = []
-        for spec in self.settings.grids:
-            books = books_by_name.get(spec.name)
-            try:
-                if books is None:
-                    books = await opener.open(spec, anchor=await self._first_price(spec.symbol))
-                else:
-                    books = await opener.go_on(books)
-            except SettingsInvalid as error:
-                problems.extend(error.problems)
-                continue
-            coordinator = self._open_grid(opener, books)
-            # Decides nothing yet, but what the streams say is booked while the questions are asked.
-            parts.start_soon(coordinator.run)
-            reconciler.add(ReconciledGrid(coordinator=coordinator, control=self._grids.controls[spec.name]))
-            self.roster.report_in(f"grid {spec.name}", f"{len(books.slots)} slots")
-        if problems:
-            raise SettingsInvalid(*problems)
+        await self._markets.start(parts, self.roster)
+        await self._hall().open_all(opener, books_by_name, parts=parts, roster=self.roster, reconciler=reconciler)
         await ask_about_unseen_orders(self.coordinators.values(), self._executor, now_ms=self.clock.now_ms())
         await reconciler.at_start()
         self._tell_compared(reconciler.last)
@@ -313,50 +320,26 @@ class Engine:
             await coordinator.start()
         parts.start_soon(reconciler.run, self._reconcile_seconds)
 
-    def _open_grid(self, opener: GridOpener, books: GridBooks) -> GridCoordinator:
-        spec = books.spec
-
-        def watch(band: QuietBand) -> None:
-            self.exchange.set_quiet_band(spec.symbol, spec.name, band)
-
-        coordinator = GridCoordinator(
-            opener.make_manager(books),
-            journal=self._gate,
-            executor=self._executor,
+    def _hall(self) -> GridHall:
+        return GridHall(
+            self.settings,
+            exchange=self.exchange,
             clock=self.clock,
-            watch=watch,
+            gate=self._gate,
+            executor=self._executor,
+            prices=self._prices,
+            markets=self._markets,
+            router=self._grids,
+            viewer=self._viewer,
+            account=self._balance_watch,
+            look_again=self._look_again,
         )
-        coordinator.wait_reason = "books and exchange have not been compared yet"
-        control = GridControl(coordinator, clock=self.clock, cancel=self._executor.cancel, look_again=self._look_again)
-        self._grids.add(coordinator, control)
-        self._viewer.add(spec.name, GridViewer(coordinator, in_flight=self._executor.in_flight))
-        self.exchange.tell_prices()
-        price = self._prices.get(spec.symbol)
-        if price is not None:
-            coordinator.on_price(*price)
-        return coordinator
-
-    async def _first_price(self, symbol: str) -> Decimal:
-        while symbol not in self._prices:
-            await self._price_came.wait()
-            self._price_came = anyio.Event()
-        self.exchange.tell_prices()
-        return self._prices[symbol][0]
 
     async def _leave(self) -> None:
         disposal = self.settings.engine.on_exit
         if disposal is Disposal.LEAVE or self.state is not EngineState.RUNNING:
             return
-        running = (GridState.RUNNING, GridState.PAUSED, GridState.EXITS_ONLY, GridState.STOPPING)
-        leaving = [grid for grid in self.coordinators.values() if grid.books.state in running]
-        for grid in leaving:
-            # A grid that has just ended by itself needs no more.
-            with suppress(CommandRefused):
-                await self._grids.controls[grid.books.spec.name].stop(disposal, by="exit")
-        with anyio.move_on_after(CLOSE_SECONDS_MAX):
-            while any(grid.books.state is not GridState.STOPPED for grid in leaving):  # noqa: ASYNC110 - once
-                await anyio.sleep(0.05)
-        orders = sum(len(grid.books.slot_of_order) for grid in leaving if grid.books.state is not GridState.STOPPED)
+        orders = await leave(self.coordinators, self._grids.controls, disposal)
         if orders:
             self._halt(InvariantBroken(f"asked to {disposal} at the end, {orders} orders are still on the exchange"))
 
@@ -393,4 +376,7 @@ class Engine:
         self._over.set()
 
     def _warn(self, text: str) -> None:
-        self.story.tell(text, at_ms=self.clock.now_ms(), level=EventLevel.WARNING)
+        self._tell(text, EventLevel.WARNING)
+
+    def _tell(self, text: str, level: EventLevel) -> None:
+        self.story.tell(text, at_ms=self.clock.now_ms(), level=level)

@@ -15,14 +15,17 @@ import msgspec.json
 
 from engine.model.errors import JournalFailed
 from engine.model.events import (
+    BlocksChanged,
     CancelRequested,
     DecisionNarrowed,
     DiscrepancyFound,
     DiscrepancyResolved,
     Fact,
+    FundingBooked,
     GridOpened,
     GridStateChanged,
     HoldingNoted,
+    LatticeMigrated,
     LotAdopted,
     LotCorrected,
     LotSetAside,
@@ -30,7 +33,11 @@ from engine.model.events import (
     OrderIntended,
     OrderReleased,
     OrderReported,
+    PositionLiquidated,
     Record,
+    RegimeChanged,
+    RiskMarked,
+    ShadowChanged,
     SlotFrozen,
     SlotThawed,
     WindowChanged,
@@ -58,6 +65,13 @@ KIND_OF_FACT: dict[type[Fact], str] = {
     MarketAdopted: "market_adopted",
     WindowChanged: "window_changed",
     DecisionNarrowed: "decision_narrowed",
+    RegimeChanged: "regime_changed",
+    ShadowChanged: "shadow_changed",
+    BlocksChanged: "blocks_changed",
+    RiskMarked: "risk_marked",
+    LatticeMigrated: "lattice_migrated",
+    FundingBooked: "funding_booked",
+    PositionLiquidated: "position_liquidated",
 }
 """The name of each fact in the journal; never changed, so that old journals stay readable."""
 

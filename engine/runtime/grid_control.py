@@ -5,14 +5,19 @@ from collections.abc import Callable, Sequence
 from engine.core import corrections
 from engine.core.books import GridBooks
 from engine.core.corrections import Correction
-from engine.model.errors import CommandRefused
+from engine.core.lattice import make_lattice
+from engine.core.preflight import preflight
+from engine.model.commands import GridChange
+from engine.model.errors import CommandRefused, SettingsInvalid
 from engine.model.events import DiscrepancyFound, DiscrepancyResolved, Fact, SlotFrozen, SlotThawed
 from engine.model.grid import Disposal, GridState
+from engine.model.preflight import EditPreview, Preflight
 from engine.model.reconcile import Discrepancy, Resolution
+from engine.model.risk import BreakerKind
 from engine.model.slot import Slot
 from engine.runtime.bookkeeper import GridBookkeeper
 from engine.runtime.clock import Clock
-from engine.runtime.coordinator import GridCoordinator
+from engine.runtime.coordinator import STOPPING_BY_WISH, GridCoordinator
 
 
 class GridControl:
@@ -58,7 +63,7 @@ class GridControl:
     async def stop(self, disposal: Disposal, by: str) -> None:
         """End the grid; done when its state is ``STOPPED``."""
         only_from = (GridState.RUNNING, GridState.PAUSED, GridState.EXITS_ONLY, GridState.STOPPING)
-        await self._change_state(GridState.STOPPING, disposal, f"stopping: {disposal}", by, only_from=only_from)
+        await self._change_state(GridState.STOPPING, disposal, f"{STOPPING_BY_WISH}{disposal}", by, only_from=only_from)
         await self._coordinator.decide_afresh()
 
     async def freeze(self, index: int, by: str) -> None:
@@ -89,6 +94,47 @@ class GridControl:
         self._slot(index)
         await self._bookkeeper.transition((index,), make)
         await self._coordinator.decide_afresh()
+
+    async def panic(self, by: str) -> None:
+        """The panic key: nothing opens until a person lifts the block."""
+        guard = self._coordinator.guard
+        await self._bookkeeper.put_in_force(lambda: guard.pressed(by, self._clock.now_ms()))
+        await self._coordinator.decide_afresh()
+
+    async def lift(self, kind: BreakerKind, by: str) -> None:
+        """End a block; if its cause is still there, it is raised again. Raises ``CommandRefused``."""
+        mark = self._coordinator.mark
+        if mark is None:
+            raise CommandRefused("no price has come yet by which the block could be judged again")
+        guard = self._coordinator.guard
+        await self._bookkeeper.put_in_force(lambda: guard.lifted(kind, mark, by))
+        await self._coordinator.decide_afresh()
+
+    async def edit(self, change: GridChange, by: str) -> str:
+        """Change the lattice while it runs; what became of it. Raises ``CommandRefused``."""
+        mark = self._coordinator.mark
+        if mark is None:
+            raise CommandRefused("no price has come yet around which the lattice could be made")
+        return await self._coordinator.migrator.edit(change, mark, by, self._coordinator.decide_soon)
+
+    def preview(self, change: GridChange) -> EditPreview:
+        """What an edit would do. Raises ``CommandRefused`` before the first price."""
+        mark = self._coordinator.mark
+        if mark is None:
+            raise CommandRefused("no price has come yet around which the lattice could be made")
+        return self._coordinator.migrator.preview(change, mark)
+
+    def preflight(self) -> Preflight:
+        """The grid as it would be started now. Raises ``CommandRefused``: it could not be."""
+        books, mark = self._books, self._coordinator.mark
+        if mark is None:
+            raise CommandRefused("no price has come yet at which the grid could start")
+        terms = self._coordinator.guard.edit_terms()
+        try:
+            lattice = make_lattice(books.spec, books.market, mark)
+        except SettingsInvalid as impossible:
+            raise CommandRefused(str(impossible)) from impossible
+        return preflight(books.spec, books.market, lattice, mark, limits=terms.limits, stops=terms.stops)
 
     async def resolve(self, name: str, way: Resolution, by: str) -> str:
         """Answer a question; what was done about it, in words. Raises ``CommandRefused``."""

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from engine.core.grid_view import view_of
 from engine.core.ladder import is_still_wanted
 from engine.model.ids import key_from_client_order_id
 from engine.model.order import OrderReport, OrderRequest
+from engine.model.swap import FundingPayment, Liquidation
 from engine.runtime.coordinator import GridCoordinator
 from engine.runtime.grid_control import GridControl
 
@@ -45,7 +47,8 @@ class GridRouter:
         grid = self.of_order(request.client_order_id)
         if key is None or grid is None or grid.wait_reason is not None or grid.bookkeeper.states_on_their_way:
             return False
-        return is_still_wanted(key.leg, grid.books.state)
+        books = grid.books
+        return key.slot < len(books.slots) and is_still_wanted(view_of(books), books.slots[key.slot], key.leg)
 
     def is_booked(self, client_order_id: str) -> bool:
         """Whether an order is in a slot, and not settled."""
@@ -68,6 +71,21 @@ class GridRouter:
         """A market traded."""
         for coordinator in self._by_symbol.get(symbol, ()):
             coordinator.on_price(price, at_ms)
+
+    def decide_soon(self) -> None:
+        """Something that every grid listens to has changed."""
+        for coordinator in self.coordinators.values():
+            coordinator.decide_soon()
+
+    def on_funding(self, payment: FundingPayment) -> None:
+        """Funding was paid for a position."""
+        for coordinator in self._by_symbol.get(payment.symbol, ()):
+            coordinator.on_funding(payment)
+
+    def on_liquidation(self, liquidation: Liquidation) -> None:
+        """A position was closed by the exchange."""
+        for coordinator in self._by_symbol.get(liquidation.symbol, ()):
+            coordinator.on_liquidation(liquidation)
 
     def on_report(self, report: OrderReport) -> None:
         """An order of the account changed."""

@@ -30,10 +30,18 @@ class JournalGate:
         self.lock: RankedLock = make_journal_lock()
         self._journal = journal
         self._story = story
+        self._undurable_ms: int | None = None
+        """When the oldest facts were staged that are not durable yet."""
+
+    def lag_ms(self, now_ms: int) -> int:
+        """For how long the oldest staged facts have waited for the disk."""
+        return 0 if self._undurable_ms is None else now_ms - self._undurable_ms
 
     def stage(self, grid: str, facts: Sequence[Fact], at_ms: int) -> Staged:
         """Give facts their place in the journal. Raises ``JournalFailed``."""
         records = self._journal.stage(grid, facts, at_ms)
+        if self._undurable_ms is None:
+            self._undurable_ms = at_ms
         sequences = range(records[0].sequence, records[-1].sequence + 1)
         return Staged(grid=grid, facts=tuple(facts), at_ms=at_ms, sequences=sequences)
 
@@ -46,6 +54,8 @@ class JournalGate:
         async with self.lock:
             if self._journal.durable < staged.sequences[-1]:
                 await self._journal.commit()
+            is_all = self._journal.durable == self._journal.head[0]
+            self._undurable_ms = None if is_all else staged.at_ms
         for fact in staged.facts:
             self._story.tell_fact(staged.grid, fact, staged.at_ms)
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from engine.model.commands import Command, CommandDone
+from engine.model.commands import Command, CommandDone, GridChange
 from engine.model.errors import EngineStopped
+from engine.model.preflight import EditPreview, Preflight
 from engine.model.snapshot import EngineEvent, EngineSnapshot, EngineState
 from engine.runtime.engine import Engine
 
@@ -23,6 +24,12 @@ class LocalClient:
 
     async def send(self, command: Command) -> CommandDone:
         return await self._running().command(command, by=self._by)
+
+    async def preflight(self, grid: str) -> Preflight:
+        return self._running().preflight(grid)
+
+    async def preview(self, grid: str, change: GridChange) -> EditPreview:
+        return self._running().preview(grid, change)
 
     async def close(self) -> None:
         """Leave; the engine goes on."""

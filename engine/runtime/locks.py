@@ -209,8 +209,17 @@ class GridLocks:
     """The manager lock and the slot locks of one grid."""
 
     def __init__(self, grid: int, slots: int) -> None:
+        self._grid = grid
         self.manager = RankedLock(f"manager[{grid}]", (RANK_MANAGER, grid, 0))
-        self._slots = tuple(RankedLock(f"slot[{grid}:{index}]", (RANK_SLOT, grid, index)) for index in range(slots))
+        self._slots: tuple[RankedLock, ...] = ()
+        self.grow(slots)
+
+    def grow(self, slots: int) -> None:
+        """Have at least this many slot locks."""
+        more = range(len(self._slots), slots)
+        self._slots += tuple(
+            RankedLock(f"slot[{self._grid}:{index}]", (RANK_SLOT, self._grid, index)) for index in more
+        )
 
     async def hold_slots(self, indices: Iterable[int]) -> SlotHold:
         """Wait for these slots, in rising index; the caller holds the manager lock and then lets it go."""

@@ -4,20 +4,20 @@ It turns what core wants into reservations: facts that stand from the moment of 
 decision, before anything is awaited, so that no second decision can be made on them.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from engine.core import ladder
 from engine.core.books import GridBooks
-from engine.core.ladder import GridView
-from engine.core.lattice import Funds, funds_needed
+from engine.core.grid_view import GridView, view_of
+from engine.core.purse import NOTHING, Purse, cost_of, free_purse
+from engine.core.wind_down import is_wound_down
 from engine.model.actions import Action, CancelOrder, PlaceOrder, SetAside
 from engine.model.errors import InvariantBroken
 from engine.model.events import CancelRequested, DecisionNarrowed, Fact, LotSetAside, OrderIntended
 from engine.model.ids import OrderKey, client_order_id_from_key
-from engine.model.money import ZERO, text_from_decimal
-from engine.model.order import TERMINAL_STATUSES, Order, OrderRequest, OrderStatus, Side
+from engine.model.money import text_from_decimal
+from engine.model.order import TERMINAL_STATUSES, Leg, Order, OrderRequest, OrderStatus, Side
 from engine.model.slot import order_of
 from engine.model.snapshot import BlockView
 from engine.runtime.locks import GridLocks, SlotHold
@@ -35,37 +35,38 @@ class Reservation:
 class SlotManager:
     """One grid's slots behind their locks."""
 
-    def __init__(self, books: GridBooks, *, instance: str, funds: Funds) -> None:
+    def __init__(self, books: GridBooks, *, instance: str) -> None:
         self.books = books
         self.locks = GridLocks(books.number, len(books.slots))
-        self.funds = funds
+        self.funds = books.funds
         self.money_block: BlockView | None = None
         """Why the newest decision left out the entries of ``short_slots``."""
         self.short_slots: list[int] = []
+        self.withheld: frozenset[int] = frozenset()
+        """Slots in which nothing is done, because the lattice is about to change there."""
         self._instance = instance
 
-    def follow_market(self) -> None:
-        """The market's rules have changed, and with them what the lattice can need."""
-        self.funds = funds_needed(self.books.spec, self.books.market, self.books.lattice)
+    def follow_lattice(self) -> None:
+        """The market's rules or the lattice have changed, and with them what the grid may need."""
+        self.funds = self.books.funds
+        self.locks.grow(len(self.books.slots))
 
     def view(self) -> GridView:
         """The grid as core decides on it; not to be kept over an await."""
-        books = self.books
-        return GridView(
-            market=books.market,
-            lattice=books.lattice,
-            slots=books.slots,
-            state=books.state,
-            disposal=books.disposal,
-            window=books.spec.window,
-            initial_purchase=books.spec.initial_purchase,
-            dust=books.ledger.dust,
-        )
+        return view_of(self.books)
 
     def reserve(
-        self, actions: Iterable[Action], *, price_seen: Decimal, at_ms: int, unsettled: Collection[int] = ()
+        self,
+        actions: Iterable[Action],
+        *,
+        price_seen: Decimal,
+        at_ms: int,
+        unsettled: Collection[int] = (),
+        refuse: Callable[[Sequence[Action]], Collection[int]] = lambda _: (),
     ) -> tuple[SlotHold, Reservation]:
         """Reserve actions at once; refused without the manager lock.
+
+        ``refuse`` is the risk gate: of what could be done now it names the slots whose action must not be.
 
         A slot that is between its reading and its durable transition is left out: the
         decision that follows the transition sees it as it then is. ``unsettled`` are the
@@ -73,11 +74,13 @@ class SlotManager:
         """
         if not self.locks.manager.is_held:
             raise InvariantBroken("a decision was to be reserved without the manager lock")
-        wanted = tuple(actions)
-        hold, free = self.locks.hold_free_slots(action.slot for action in wanted)
-        possible = [action for action in wanted if action.slot in free]
-        reservation = self.reserve_free(possible, price_seen=price_seen, at_ms=at_ms)
-        left_out = tuple(sorted({action.slot for action in wanted} - free))
+        wanted = {action.slot: action for action in actions}
+        hold, free = self.locks.hold_free_slots(wanted.keys() - self.withheld)
+        possible = [action for slot, action in wanted.items() if slot in free]
+        refused = frozenset(refuse(possible))
+        allowed = [action for action in possible if action.slot not in refused]
+        reservation = self.reserve_free(allowed, price_seen=price_seen, at_ms=at_ms)
+        left_out = tuple(sorted((wanted.keys() - free) | refused))
         if reservation.facts and (left_out or unsettled):
             narrowed = DecisionNarrowed(left_out=left_out, unsettled=tuple(sorted(unsettled)))
             reservation = replace(reservation, facts=(narrowed, *reservation.facts))
@@ -90,18 +93,19 @@ class SlotManager:
         cancellations: list[str] = []
         self.money_block = None
         self.short_slots = []
-        money = self.free_quote() if any(_is_purchase(action) for action in actions) else ZERO
+        has_entry = any(isinstance(action, PlaceOrder) and action.leg is Leg.ENTRY for action in actions)
+        money = self.free() if has_entry else NOTHING
         for action in actions:
             match action:
                 case PlaceOrder():
-                    cost = self._cost(action)
-                    if cost > money:
+                    cost = cost_of(action, self.books.market, self.books.spec)
+                    if not money.covers(cost):
                         self.short_slots.append(action.slot)
                         self.money_block = self.money_block or self._money_block(action, cost, money)
                         continue
-                    money -= cost
+                    money = money.minus(cost)
                     intent = self._intent(action, price_seen)
-                    requests.append(_request_of(intent, self.books.spec.symbol))
+                    requests.append(self._request_of(intent))
                     fact: Fact = intent
                 case CancelOrder():
                     fact = CancelRequested(
@@ -117,38 +121,27 @@ class SlotManager:
             facts.append(fact)
         return Reservation(facts=tuple(facts), requests=tuple(requests), cancellations=tuple(cancellations))
 
-    def free_quote(self) -> Decimal:
-        """The grid's own quote that no resting buy has bound: its funds, plus what trading did to them."""
-        books = self.books
-        bound = ZERO
-        for slot in books.live_slots():
-            order = order_of(slot)
-            if order is not None and order.side is Side.BUY:
-                bound += order.price * (order.amount - order.filled)
-        return self.funds.quote + books.ledger.cash + books.ledger.adopted - bound
+    def free(self) -> Purse:
+        """The grid's own money that nothing has bound."""
+        return free_purse(self.books, self.funds)
 
     def live_requests(self) -> list[tuple[OrderRequest, bool]]:
         """The orders that may be live on the exchange, as they were sent, and whether it ever acknowledged them."""
-        symbol = self.books.spec.symbol
         orders = (order_of(slot) for slot in self.books.live_slots())
-        return [(_request_of(order, symbol), order.status in _SEEN) for order in orders if order is not None]
+        return [(self._request_of(order), order.status in _SEEN) for order in orders if order is not None]
 
     @property
     def is_wound_down(self) -> bool:
-        return ladder.is_wound_down(self.view())
+        return is_wound_down(self.view())
 
-    def _cost(self, action: PlaceOrder) -> Decimal:
-        match action.side:
-            case Side.BUY:
-                return action.price * action.amount
-            case Side.SELL:
-                return ZERO
-
-    def _money_block(self, action: PlaceOrder, cost: Decimal, money: Decimal) -> BlockView:
-        quote = self.books.market.quote
+    def _money_block(self, action: PlaceOrder, cost: Purse, money: Purse) -> BlockView:
+        market = self.books.market
+        need, have, currency = (
+            (cost.quote, money.quote, market.quote) if cost.quote else (cost.base, money.base, market.base)
+        )
         return BlockView(
             what=f"entry of slot {action.slot}",
-            reason=f"needs {text_from_decimal(cost)} {quote}, the grid has {text_from_decimal(money)} {quote} free",
+            reason=f"needs {_text(need)} {currency}, the grid has {_text(have)} {currency} free",
         )
 
     def _intent(self, action: PlaceOrder, price_seen: Decimal) -> OrderIntended:
@@ -173,20 +166,24 @@ class SlotManager:
             reason=action.reason,
         )
 
+    def _request_of(self, order: Order | OrderIntended) -> OrderRequest:
+        return OrderRequest(
+            client_order_id=order.client_order_id,
+            symbol=self.books.spec.symbol,
+            side=order.side,
+            price=order.price,
+            amount=order.amount,
+            post_only=order.post_only,
+            reduce_only=order.leg is not Leg.ENTRY and self._has_position_against(order),
+        )
 
-def _request_of(order: Order | OrderIntended, symbol: str) -> OrderRequest:
-    return OrderRequest(
-        client_order_id=order.client_order_id,
-        symbol=symbol,
-        side=order.side,
-        price=order.price,
-        amount=order.amount,
-        post_only=order.post_only,
-    )
+    def _has_position_against(self, order: Order | OrderIntended) -> bool:
+        """Whether the whole order makes a swap position smaller; in a neutral grid it may turn one around."""
+        if self.books.market.swap is None:
+            return False
+        held = self.books.ledger.base
+        return order.amount <= (held if order.side is Side.SELL else -held)
 
 
+_text = text_from_decimal
 _SEEN = frozenset((OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)) | TERMINAL_STATUSES
-
-
-def _is_purchase(action: Action) -> bool:
-    return isinstance(action, PlaceOrder) and action.side is Side.BUY

@@ -7,7 +7,8 @@ import anyio
 import anyio.lowlevel
 
 from engine.core.books import GridBooks
-from engine.core.reconcile import differing_slots
+from engine.core.purse import own_base
+from engine.core.reconcile import differing_slots, holding_key
 from engine.model.errors import InvariantBroken
 from engine.model.events import GridOpened
 from engine.model.money import ZERO
@@ -46,10 +47,10 @@ class JournalMirror:
             if record.sequence % _FOLDED_AT_ONCE == 0:
                 await anyio.lowlevel.checkpoint()
 
-    def base_of_others(self, base: str, names: Collection[str]) -> Decimal:
-        """What grids hold of a base currency that are in the journal and not among ``names``."""
-        others = [books for name, books in self._books.items() if name not in names and books.market.base == base]
-        return sum((books.ledger.base for books in others), ZERO)
+    def base_of_others(self, key: str, names: Collection[str]) -> Decimal:
+        """What grids hold of a coin or a position (``holding_key``) that are in the journal and not among ``names``."""
+        others = [books for name, books in self._books.items() if name not in names]
+        return sum((own_base(books) for books in others if holding_key(books.market) == key), ZERO)
 
     def numbers(self) -> tuple[int, ...]:
         """The numbers of all grids in the journal."""

@@ -1,26 +1,27 @@
 """Opening grids: from the journal if they are in it, from the first price if they are new."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from engine.core.books import GridBooks
 from engine.core.lattice import Funds, funds_needed, make_lattice
+from engine.core.preflight import preflight
+from engine.core.purse import own_base, own_quote
 from engine.exchange.port import Exchange
-from engine.model.errors import JournalFailed, SettingsInvalid
+from engine.model.errors import JournalFailed, Rejected, SettingsInvalid
 from engine.model.events import Fact, GridOpened, LotAdopted, WindowChanged
-from engine.model.grid import GridSpec
+from engine.model.grid import GridSpec, InitialPurchase
 from engine.model.ids import key_from_client_order_id
+from engine.model.market import is_swap
 from engine.model.money import ZERO, text_from_decimal
+from engine.model.risk import RiskSettings
 from engine.model.slot import Lot
 from engine.runtime.account_view import answered
 from engine.runtime.clock import Clock
 from engine.runtime.journal import Journal
 from engine.runtime.journal_gate import JournalGate
 from engine.runtime.manager import SlotManager
-
-_FREE_TO_CHANGE = {"window": 1}
-"""What may differ between the configuration and a running grid without a migration of its lattice."""
 
 
 class GridOpener:
@@ -34,12 +35,14 @@ class GridOpener:
         journal: Journal,
         gate: JournalGate,
         clock: Clock,
+        risk_of: Callable[[str], RiskSettings],
     ) -> None:
         self._specs = {spec.name: spec for spec in specs}
         self._exchange = exchange
         self._journal = journal
         self._gate = gate
         self._clock = clock
+        self._risk_of = risk_of
         self._numbers_used = 0
         self._promised: dict[str, Decimal] = {}
 
@@ -72,22 +75,41 @@ class GridOpener:
             SettingsInvalid: the grid is impossible on this market or with this account.
         """
         await self._check_alone(spec)
+        self._check_one_way(spec)
         market = await answered(lambda: self._exchange.fetch_market(spec.symbol))
         lattice = make_lattice(spec, market, anchor)
         funds = funds_needed(spec, market, lattice)
+        risk = self._risk_of(spec.name)
+        plan = preflight(spec, market, lattice, anchor, limits=risk.limits, stops=risk.stops)
+        if plan.problems:
+            raise SettingsInvalid(*(f"grid {spec.name!r}: {problem}" for problem in plan.problems))
         await self._check_funds(spec, market.base, market.quote, funds)
+        await self.set_leverage(spec)
         opened = GridOpened(number=self._numbers_used, spec=spec, market=market, lattice=lattice)
         self._numbers_used += 1
         at_ms = self._clock.now_ms()
         books = GridBooks(opened, at_ms)
         facts: list[Fact] = [opened]
-        if funds.base:
+        if spec.initial_purchase is InitialPurchase.HOLDINGS:
             facts.extend(_adoptions(books))
         await self._gate.append(spec.name, facts, at_ms)
         for fact in facts[1:]:
             books.apply(fact, at_ms)
         self._promise(books)
         return books
+
+    async def set_leverage(self, spec: GridSpec) -> None:
+        """Tell the exchange how a swap is traded from now on.
+
+        Raises:
+            SettingsInvalid: it does not allow that.
+        """
+        if not is_swap(spec.symbol):
+            return
+        try:
+            await answered(lambda: self._exchange.set_leverage(spec.symbol, spec.leverage, spec.margin))
+        except Rejected as error:
+            raise SettingsInvalid(f"grid {spec.name!r}: leverage: {error}") from error
 
     async def go_on(self, books: GridBooks) -> GridBooks:
         """Take up a grid from the journal, with what the configuration may change without a migration."""
@@ -100,17 +122,12 @@ class GridOpener:
 
     def make_manager(self, books: GridBooks) -> SlotManager:
         """The manager of a grid's books."""
-        funds = funds_needed(books.spec, books.market, books.lattice)
-        return SlotManager(books, instance=self._journal.identity.instance, funds=funds)
+        return SlotManager(books, instance=self._journal.identity.instance)
 
     def _promise(self, books: GridBooks) -> None:
         """Keep what a grid owns and may need from every grid that is opened later."""
-        funds = funds_needed(books.spec, books.market, books.lattice)
-        ledger = books.ledger
-        for currency, amount in (
-            (books.market.quote, funds.quote + ledger.cash + ledger.adopted),
-            (books.market.base, ledger.base),
-        ):
+        base = ZERO if books.market.swap is not None else own_base(books)
+        for currency, amount in ((books.market.quote, own_quote(books)), (books.market.base, base)):
             self._promised[currency] = self._promised.get(currency, ZERO) + amount
 
     def _check(self, books: dict[str, GridBooks]) -> None:
@@ -124,13 +141,23 @@ class GridOpener:
                         f"in the journal; put it back, or start over with --fresh"
                     )
                 continue
-            if replace(spec, **_FREE_TO_CHANGE) != replace(book.spec, **_FREE_TO_CHANGE):  # type: ignore[arg-type]
+            as_configured = _as_decided(spec)
+            if as_configured not in (_as_decided(book.spec), _as_decided(book.opened_spec)):
                 problems.append(
                     f"grid {name!r}: expected it as it runs ({_in_words(book.spec)}), "
                     f"found {_in_words(spec)}; put it back, or start over with --fresh"
                 )
         if problems:
             raise SettingsInvalid(*problems)
+
+    def _check_one_way(self, spec: GridSpec) -> None:
+        """In one-way mode a position has one owner."""
+        others = [each.name for each in self._specs.values() if each.symbol == spec.symbol and each.name != spec.name]
+        if is_swap(spec.symbol) and others:
+            raise SettingsInvalid(
+                f"grid {spec.name!r}: expected one grid on {spec.symbol}, found {others[0]!r} as well: "
+                "a swap has one position, and it belongs to one grid"
+            )
 
     async def _check_alone(self, spec: GridSpec) -> None:
         """A new grid begins only where no other engine's orders are."""
@@ -160,6 +187,11 @@ class GridOpener:
                 )
         if problems:
             raise SettingsInvalid(*problems)
+
+
+def _as_decided(spec: GridSpec) -> GridSpec:
+    """A wish without what may change between two starts."""
+    return replace(spec, window=1)
 
 
 def _adoptions(books: GridBooks) -> list[LotAdopted]:

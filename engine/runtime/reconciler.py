@@ -5,31 +5,37 @@ state of a grid. Evidence is fenced: whatever was touched since it was gathered 
 next pass. What is found twice alike, ``CONFIRM_SECONDS`` apart, is resolved by the policy.
 """
 
-import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 import anyio
 
 from engine.core import reconcile
 from engine.core.books import GridBooks
-from engine.core.ledger import Ledger
-from engine.core.reconcile import AccountEvidence, GridEvidence
-from engine.exchange.port import Balance, Exchange
+from engine.core.purse import own_base
+from engine.core.reconcile import AccountEvidence, GridEvidence, holding_key
+from engine.exchange.port import Exchange
 from engine.model.errors import CommandRefused
 from engine.model.events import HoldingNoted, MarketAdopted
 from engine.model.grid import GridState
+from engine.model.market import is_swap
 from engine.model.money import ZERO
 from engine.model.order import Order
 from engine.model.reconcile import Discrepancy, DiscrepancyKind, Policy, Resolution
 from engine.model.slot import Slot, order_of
 from engine.runtime.account_view import answered, look_at_orders
 from engine.runtime.clock import Clock
-from engine.runtime.coordinator import GridCoordinator
 from engine.runtime.findings import Findings
-from engine.runtime.grid_control import GridControl
+from engine.runtime.holdings import (
+    Holdings,
+    ReconciledGrid,
+    are_same,
+    ledgers_of,
+    look_at_holdings,
+    owner_of,
+)
 from engine.runtime.journal import Journal
 from engine.runtime.mirror import JournalMirror, MemoryPhoto
 from engine.runtime.tally import Tally
@@ -43,29 +49,9 @@ _LONGEST_CHAIN = 8
 _STRAYS = frozenset((DiscrepancyKind.ORPHAN_ORDER, DiscrepancyKind.DUPLICATE_ORDER))
 _CHANGES_NOTHING = frozenset((Resolution.KEEP, Resolution.QUERY))
 _FILLS_OVERLAP_MS = 60_000
+_FUNDING_LOOK_BACK_MS = 7 * 86_400_000
 _FIRST_OVERLAP_MS = 900_000
 """How much further back than its opening a grid's first executions are looked for: clocks differ."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReconciledGrid:
-    """One grid as the reconciler reaches it."""
-
-    coordinator: GridCoordinator
-    control: GridControl
-
-    @property
-    def name(self) -> str:
-        return self.coordinator.books.spec.name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Holdings:
-    """What the account has, and the ledgers of the grids by base as they were when it was asked."""
-
-    grids: Mapping[str, Sequence[ReconciledGrid]]
-    ledgers: Mapping[str, Sequence[Ledger]]
-    balances: Mapping[str, Balance]
 
 
 class Reconciler:
@@ -160,8 +146,9 @@ class Reconciler:
         total = Tally()
         seen: dict[str, AccountEvidence] = {}
         # Before the orders: what was executed until then is either booked by the end of the pass or found there.
-        holdings = await self._look_at_holdings()
+        holdings = await look_at_holdings(self._exchange, self._grids)
         for symbol, grids in self._grids.items():
+            await self._hear_of_swaps(symbol, grids)
             head = self._journal.head[0]
             photos = {grid.name: MemoryPhoto(grid.coordinator.bookkeeper, head) for grid in grids}
             evidence = seen[symbol] = await self._look(symbol, grids)
@@ -178,6 +165,19 @@ class Reconciler:
             for symbol, evidence in seen.items():
                 self._since_ms[symbol] = max(self._since_ms[symbol], evidence.newest_fill_ms - _FILLS_OVERLAP_MS)
         return total
+
+    async def _hear_of_swaps(self, symbol: str, grids: Sequence[ReconciledGrid]) -> None:
+        """Funding and liquidations that nobody listened to; what is booked already is not booked again."""
+        if not is_swap(symbol):
+            return
+        since_ms = self._clock.now_ms() - _FUNDING_LOOK_BACK_MS
+        payments = await answered(lambda: self._exchange.fetch_funding(symbol, since_ms))
+        liquidations = await answered(lambda: self._exchange.fetch_liquidations(symbol, since_ms))
+        for grid in grids:
+            for payment in payments:
+                grid.coordinator.on_funding(payment)
+            for liquidation in liquidations:
+                grid.coordinator.on_liquidation(liquidation)
 
     async def _look(self, symbol: str, grids: Sequence[ReconciledGrid]) -> AccountEvidence:
         books = [grid.coordinator.books for grid in grids]
@@ -242,50 +242,39 @@ class Reconciler:
                 await grid.control.take_note(MarketAdopted(market=told))
         return tally
 
-    async def _look_at_holdings(self) -> "_Holdings":
-        by_base: dict[str, list[ReconciledGrid]] = {}
-        for grids in self._grids.values():
-            for grid in grids:
-                by_base.setdefault(grid.coordinator.books.market.base, []).append(grid)
-        ledgers = {base: _ledgers(grids) for base, grids in by_base.items()}
-        balances = await answered(self._exchange.fetch_balances)
-        return _Holdings(grids=by_base, ledgers=ledgers, balances=balances)
-
-    async def _compare_holdings(self, seen: "_Holdings") -> tuple[frozenset[str], Tally]:
-        """The base of every currency: what the account has, and what the lots of all grids add up to; and which
+    async def _compare_holdings(self, seen: Holdings) -> tuple[frozenset[str], Tally]:
+        """Every currency and position: what the account has, and what the lots of all grids add up to; and which
         of them could be compared."""
         tally = Tally()
         compared: set[str] = set()
-        for base, grids in seen.grids.items():
-            if not _are_same(_ledgers(grids), seen.ledgers[base]):
+        for key, grids in seen.grids.items():
+            if seen.has_moved(key) or any(grid.coordinator.swaps.has_news for grid in grids):
                 tally = tally.plus(Tally(has_moved=True))
                 continue
             if any(self._findings.has_order_of(grid.name) for grid in grids):
                 continue  # what the orders still have to tell explains the holding
-            balance = seen.balances.get(base)
-            total = ZERO if balance is None else balance.free + balance.locked
-            tally = tally.plus(await self._compare_holding(base, grids, total))
-            compared.add(base)
+            tally = tally.plus(await self._compare_holding(key, grids, seen.amount(key)))
+            compared.add(key)
         return frozenset(compared), tally
 
-    async def _compare_holding(self, base: str, grids: Sequence[ReconciledGrid], total: Decimal) -> Tally:
+    async def _compare_holding(self, key: str, grids: Sequence[ReconciledGrid], total: Decimal) -> Tally:
         names = {grid.name for grid in grids}
-        held = sum((grid.coordinator.books.ledger.base for grid in grids), ZERO)
-        held += self._mirror.base_of_others(base, names)
+        held = sum((own_base(grid.coordinator.books) for grid in grids), ZERO)
+        held += self._mirror.base_of_others(key, names)
         held += sum((_told_and_not_booked(grid.coordinator.books) for grid in grids), ZERO)
         grid = grids[0]
         books = grid.coordinator.books
-        found = reconcile.compare_holding(total=total, held=held, noted=books.beside)
+        found = reconcile.compare_holding(books.market.kind, total=total, held=held, noted=books.beside)
         beside = total - held
         if found is not None:
-            grid = _owner_of(found, grids)
-            ledgers = _ledgers(grids)
-            tally = await self._resolve(grid, found, lambda: _are_same(_ledgers(grids), ledgers))
+            grid = owner_of(found, grids)
+            ledgers = ledgers_of(grids)
+            tally = await self._resolve(grid, found, lambda: are_same(ledgers_of(grids), ledgers))
             # Base that comes and goes beside the lots is looked at again, and holds nobody back.
             is_over = tally.has_doubts and found.kind is DiscrepancyKind.HOLDING_OVER
             return replace(tally, has_doubts=False, has_moved=True) if is_over else tally
-        is_confirmed = books.beside is None or self._beside_before.get(base) == beside
-        self._beside_before[base] = beside
+        is_confirmed = books.beside is None or self._beside_before.get(key) == beside
+        self._beside_before[key] = beside
         if books.beside != beside and is_confirmed:
             await grid.control.take_note(HoldingNoted(beside=beside))
         return Tally()
@@ -323,7 +312,7 @@ class Reconciler:
                         found,
                         seen[symbol],
                         is_live=found.client_order_id in grid.coordinator.books.slot_of_order,
-                        with_holding=grid.coordinator.books.market.base in compared,
+                        with_holding=holding_key(grid.coordinator.books.market) in compared,
                         with_market=with_market,
                     )
                     if is_looked_for:
@@ -357,23 +346,3 @@ def _fence(grid: ReconciledGrid, photo: MemoryPhoto, found: Discrepancy) -> Call
     if index is None:
         return lambda: True
     return lambda: grid.coordinator.books.slots[index] is photo.slots[index]
-
-
-def _owner_of(found: Discrepancy, grids: Sequence[ReconciledGrid]) -> ReconciledGrid:
-    """Whose question a holding is: what is missing is taken from the grid that holds most, once asked that one's."""
-    if found.kind is not DiscrepancyKind.HOLDING_SHORT:
-        return grids[0]
-    for grid in grids:
-        questions = grid.coordinator.books.questions.values()
-        if any(question.found.discrepancy.kind is found.kind for question in questions):
-            return grid
-    return max(grids, key=lambda grid: grid.coordinator.books.ledger.base)
-
-
-def _ledgers(grids: Sequence[ReconciledGrid]) -> list[Ledger]:
-    return [grid.coordinator.books.ledger for grid in grids]
-
-
-def _are_same(some: Sequence[Ledger], others: Sequence[Ledger]) -> bool:
-    """Whether nothing was booked between the two looks."""
-    return all(map(operator.is_, some, others))

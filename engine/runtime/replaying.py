@@ -13,17 +13,19 @@ from decimal import Decimal
 
 from engine.core import ladder
 from engine.core.books import GridBooks
-from engine.core.lattice import funds_needed
 from engine.model.errors import InvariantBroken
 from engine.model.events import (
+    BlocksChanged,
     CancelRequested,
     DecisionNarrowed,
     DiscrepancyFound,
     DiscrepancyResolved,
     Fact,
+    FundingBooked,
     GridOpened,
     GridStateChanged,
     HoldingNoted,
+    LatticeMigrated,
     LotAdopted,
     LotCorrected,
     LotSetAside,
@@ -31,7 +33,11 @@ from engine.model.events import (
     OrderIntended,
     OrderReleased,
     OrderReported,
+    PositionLiquidated,
     Record,
+    RegimeChanged,
+    RiskMarked,
+    ShadowChanged,
     SlotFrozen,
     SlotThawed,
     WindowChanged,
@@ -149,7 +155,7 @@ class _GridReplay:
         match fact:
             case DecisionNarrowed():
                 self._narrowed = fact
-            case GridStateChanged():
+            case GridStateChanged() | RegimeChanged() | BlocksChanged() | RiskMarked() | ShadowChanged():
                 # In force from the moment in which it is journalled, unlike what waits for the disk.
                 self._books.apply(fact, record.at_ms)
             case (
@@ -167,6 +173,9 @@ class _GridReplay:
                 | HoldingNoted()
                 | MarketAdopted()
                 | WindowChanged()
+                | LatticeMigrated()
+                | FundingBooked()
+                | PositionLiquidated()
                 | GridOpened()
             ):
                 self._unsettled.append(record)
@@ -197,14 +206,12 @@ class _GridReplay:
                 waiting.append(record)
                 continue
             self._books.apply(record.fact, record.at_ms)
-            if isinstance(record.fact, MarketAdopted):
+            if isinstance(record.fact, MarketAdopted | LatticeMigrated):
                 self._manager = self._make_manager()
         self._unsettled = waiting
 
     def _make_manager(self) -> SlotManager:
-        books = self._books
-        funds = funds_needed(books.spec, books.market, books.lattice)
-        return SlotManager(books, instance=self._instance, funds=funds)
+        return SlotManager(self._books, instance=self._instance)
 
 
 def _in_words(fact: Fact) -> str:

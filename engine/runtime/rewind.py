@@ -13,17 +13,19 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 from engine.core.books import GridBooks
-from engine.core.lattice import funds_needed
 from engine.model.errors import InvariantBroken, JournalFailed
 from engine.model.events import (
+    BlocksChanged,
     CancelRequested,
     DecisionNarrowed,
     DiscrepancyFound,
     DiscrepancyResolved,
     Fact,
+    FundingBooked,
     GridOpened,
     GridStateChanged,
     HoldingNoted,
+    LatticeMigrated,
     LotAdopted,
     LotCorrected,
     LotSetAside,
@@ -31,14 +33,18 @@ from engine.model.events import (
     OrderIntended,
     OrderReleased,
     OrderReported,
+    PositionLiquidated,
     Record,
+    RegimeChanged,
+    RiskMarked,
+    ShadowChanged,
     SlotFrozen,
     SlotThawed,
     WindowChanged,
 )
 from engine.model.snapshot import Connection, EngineEvent, EngineSnapshot, EngineState, HistoryFrame, Mode
+from engine.runtime.fact_words import event_from_fact
 from engine.runtime.journal_store import read_records
-from engine.runtime.story import event_from_fact
 from engine.runtime.views import BooksViewer, Seen
 from engine.settings import Settings
 
@@ -241,8 +247,7 @@ class JournalHistory:
     def _viewer(self, name: str, books: GridBooks) -> BooksViewer:
         viewer = self._viewers.get(name)
         if viewer is None:
-            funds = funds_needed(books.spec, books.market, books.lattice)
-            viewer = self._viewers[name] = BooksViewer(books, funds=funds)
+            viewer = self._viewers[name] = BooksViewer(books)
         return viewer
 
 
@@ -263,6 +268,12 @@ def price_in(fact: Fact) -> Decimal | None:
             return fact.price_seen or None
         case OrderReported():
             return fact.report.fills[-1].price if fact.report.fills else None
+        case LatticeMigrated():
+            return fact.lattice.anchor
+        case FundingBooked():
+            return fact.payment.mark_price
+        case PositionLiquidated():
+            return fact.liquidation.price
         case (
             OrderReleased()
             | LotAdopted()
@@ -275,6 +286,10 @@ def price_in(fact: Fact) -> Decimal | None:
             | HoldingNoted()
             | MarketAdopted()
             | WindowChanged()
+            | RegimeChanged()
+            | ShadowChanged()
+            | BlocksChanged()
+            | RiskMarked()
             | DecisionNarrowed()
         ):
             return None

@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from engine.core.books import GridBooks, Question
-from engine.core.lattice import Funds, cycle_profit_rate
+from engine.core.lattice import cycle_profit_rate
+from engine.core.ledger import sum_of
 from engine.model.grid import GridState
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus
+from engine.model.regime import RegimeView
+from engine.model.risk_view import RiskView
 from engine.model.slot import Empty, Entering, Exiting, Holding, Slot, SlotState, lot_of, order_of
 from engine.model.snapshot import (
     BlockView,
@@ -23,6 +26,7 @@ from engine.model.snapshot import (
     SlotStateName,
     SlotView,
 )
+from engine.model.swap import PositionView
 from engine.runtime.coordinator import GridCoordinator
 from engine.runtime.manager import SlotManager
 
@@ -41,6 +45,10 @@ class Seen:
     money_block: BlockView | None = None
     foreign_orders: int = 0
     wait_reason: str | None = None
+    regime: RegimeView | None = None
+    risk: RiskView | None = None
+    position: PositionView | None = None
+    hindrance: str = ""
 
 
 class GridViewer:
@@ -48,7 +56,7 @@ class GridViewer:
 
     def __init__(self, coordinator: GridCoordinator, *, in_flight: Collection[str]) -> None:
         self._coordinator = coordinator
-        self._viewer = BooksViewer(coordinator.books, funds=coordinator.manager.funds, in_flight=in_flight)
+        self._viewer = BooksViewer(coordinator.books, in_flight=in_flight)
 
     def snapshot(self) -> GridSnapshot:
         """The grid as it is now, valued at the newest price."""
@@ -59,6 +67,10 @@ class GridViewer:
             money_block=_money_block(coordinator.manager),
             foreign_orders=coordinator.foreign_orders,
             wait_reason=coordinator.wait_reason,
+            regime=coordinator.sense.regime_view(coordinator.mark),
+            risk=coordinator.risk_view(),
+            position=_position_view(coordinator),
+            hindrance=coordinator.migrator.hindrance,
         )
         return self._viewer.snapshot(coordinator.books, seen)
 
@@ -66,20 +78,30 @@ class GridViewer:
 class BooksViewer:
     """Builds snapshots of one grid's books, as they are now or were at any time; all share one lattice."""
 
-    def __init__(self, books: GridBooks, *, funds: Funds, in_flight: Collection[str] = ()) -> None:
-        self._invested = funds.quote + funds.base * books.lattice.anchor
+    def __init__(self, books: GridBooks, *, in_flight: Collection[str] = ()) -> None:
         self._in_flight = in_flight
-        self._slots: list[Slot | None] = [None] * len(books.slots)
-        self._was_sent: list[bool] = [False] * len(self._slots)
+        self._follow(books)
+
+    def _follow(self, books: GridBooks) -> None:
+        """Show another lattice from now on."""
+        self._lattice, self._market = books.lattice, books.market
+        funds = books.funds
+        self._invested = funds.quote + funds.base * books.lattice.anchor
+        slots = books.slots_by_price
+        self._slots: list[Slot | None] = [None] * len(slots)
+        self._was_sent: list[bool] = [False] * len(slots)
         self._views: list[SlotView] = []
-        market = books.market
         self._cycle_profits = [
-            (slot.amount * slot.lower * cycle_profit_rate(market, slot.lower, slot.upper)).quantize(market.tick_size)
-            for slot in books.slots
+            (slot.amount * slot.lower * cycle_profit_rate(books.market, slot.lower, slot.upper)).quantize(
+                books.market.tick_size
+            )
+            for slot in slots
         ]
 
     def snapshot(self, books: GridBooks, seen: Seen) -> GridSnapshot:
         """The grid with these books, valued at the price that was seen."""
+        if books.lattice is not self._lattice or books.market is not self._market:
+            self._follow(books)
         spec, market, ledger = books.spec, books.market, books.ledger
         return GridSnapshot(
             name=spec.name,
@@ -94,7 +116,7 @@ class BooksViewer:
             price_at_ms=seen.mark_at_ms,
             anchor=books.lattice.anchor,
             window=spec.window,
-            slots=self._slot_views(books.slots),
+            slots=self._slot_views(books.slots_by_price),
             blocks=_blocks(books, seen),
             profit=_profit(books, seen.mark if seen.mark is not None else books.lattice.anchor),
             cash=ledger.cash,
@@ -104,20 +126,27 @@ class BooksViewer:
             cycles=ledger.cycles,
             questions=tuple(_question(question) for question in books.questions.values()),
             foreign_orders=seen.foreign_orders,
+            direction=spec.direction,
+            sized_by=spec.sized_by,
+            size=spec.size,
+            lattice_version=books.lattice.version,
+            regime=seen.regime,
+            risk=seen.risk or RiskView(blocks=books.blocks),
+            position=seen.position,
         )
 
     def _slot_views(self, slots: Sequence[Slot]) -> tuple[SlotView, ...]:
         if not self._views:
-            self._views = [self._slot_view(slot) for slot in slots]
-        for index, slot in enumerate(slots):
+            self._views = [self._slot_view(slot, place) for place, slot in enumerate(slots)]
+        for place, slot in enumerate(slots):
             order = order_of(slot)
             is_sent = order is not None and order.client_order_id in self._in_flight
-            if slot is not self._slots[index] or is_sent != self._was_sent[index]:
-                self._slots[index], self._was_sent[index] = slot, is_sent
-                self._views[index] = self._slot_view(slot)
+            if slot is not self._slots[place] or is_sent != self._was_sent[place]:
+                self._slots[place], self._was_sent[place] = slot, is_sent
+                self._views[place] = self._slot_view(slot, place)
         return tuple(self._views)
 
-    def _slot_view(self, slot: Slot) -> SlotView:
+    def _slot_view(self, slot: Slot, place: int) -> SlotView:
         order = order_of(slot)
         return SlotView(
             index=slot.index,
@@ -129,7 +158,8 @@ class BooksViewer:
             freeze_reason=slot.freeze_reason,
             cycles=slot.cycles,
             profit=slot.profit_quote,
-            cycle_profit=self._cycle_profits[slot.index],
+            cycle_profit=self._cycle_profits[place],
+            entry_side=slot.entry_side,
         )
 
     def _order_view(self, order: Order) -> OrderView:
@@ -177,14 +207,35 @@ def _blocks(books: GridBooks, seen: Seen) -> tuple[BlockView, ...]:
         blocks.append(BlockView(what="decisions", reason=f"no price of {books.spec.symbol} has come yet"))
     if seen.wait_reason is not None:
         blocks.append(BlockView(what="decisions", reason=seen.wait_reason))
+    if seen.hindrance:
+        blocks.append(BlockView(what="lattice", reason=seen.hindrance))
+    blocks.extend(BlockView(what="entries", reason=f"{block.kind}: {block.reason}") for block in books.blocks)
     if seen.money_block is not None:
         blocks.append(seen.money_block)
+    if seen.risk is not None:
+        blocks.extend(BlockView(what="entries", reason=reason) for reason in seen.risk.refusals)
     blocks.extend(
         BlockView(what=f"slot {slot.index}", reason=slot.freeze_reason)
         for slot in books.slots
         if slot.freeze_reason is not None
     )
     return tuple(blocks)
+
+
+def _position_view(coordinator: GridCoordinator) -> PositionView | None:
+    books = coordinator.books
+    if books.market.swap is None:
+        return None
+    held = sum_of(books.lots(), books.ledger.dust)
+    told = coordinator.guard.position
+    return PositionView(
+        amount=held.quantity,
+        leverage=books.spec.leverage,
+        mode=books.spec.margin,
+        margin=abs(held.cost_quote) / books.spec.leverage if told is None else told.margin,
+        liquidation_price=None if told is None else told.liquidation_price,
+        funding=books.ledger.funding,
+    )
 
 
 def _profit(books: GridBooks, mark: Decimal) -> ProfitView:
@@ -196,6 +247,7 @@ def _profit(books: GridBooks, mark: Decimal) -> ProfitView:
         total=profit.total,
         residual=profit.residual,
         fees_by_currency=books.ledger.fees,
+        funding=profit.funding,
     )
 
 

@@ -1,7 +1,8 @@
 """``config.toml`` <-> ``Settings``: every problem at once, each with its key.
 
-``values`` what was decided, ``loading`` where it is looked for and how it is read,
-``schema`` which keys there are, ``problems`` how what is wrong is said, ``text`` back to TOML.
+``values`` what was decided, ``loading`` where it is looked for and how it is read, ``schema`` and
+``schema_*`` which keys there are, ``facts`` and ``contradictions`` the rules between them, ``problems``
+how what is wrong is said, ``text`` and ``tables`` back to TOML.
 """
 
 from engine.settings.loading import (

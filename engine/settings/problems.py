@@ -1,12 +1,10 @@
 """Every problem of a configuration, in one line each: key, what was expected, what was found.
 
-pydantic finds what is wrong with single keys; the rules between keys are checked here on
-the raw document, so that they are reported together with the rest and not after it.
+pydantic finds what is wrong with single keys, ``contradictions`` what is wrong between them.
 Never shows a value that may be a secret.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
@@ -14,27 +12,28 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from engine.model.grid import SizedBy
 from engine.model.money import text_from_decimal
 from engine.model.text import clean_text
 
-_SECRET_WORDS = ("apikey", "secret", "password", "passphrase", "privatekey", "token", "twofa")
-
 Place = tuple[str | int, ...]
+
+_BITS_MAX = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Problem:
+class Problem:
+    """What is wrong at one place of the file."""
+
     place: Place
     text: str
 
 
 def problem_lines(
-    errors: Sequence[Mapping[str, Any]], document: Mapping[str, Any], schema: type[BaseModel]
+    errors: Sequence[Mapping[str, Any]], between: Iterable[Problem], schema: type[BaseModel]
 ) -> list[str]:
     """All problems in the order of the sections, each as ``grid[0].lower: expected ..., found ...``."""
     problems = [_problem_of(error, schema) for error in errors]
-    problems += _problems_between_keys(document)
+    problems += between
     order = {name: number for number, name in enumerate(schema.model_fields)}
     problems.sort(key=lambda problem: (order.get(str(problem.place[0]), len(order)), _grid_of(problem.place)))
     return list(dict.fromkeys(f"{_path(problem.place)}: {problem.text}" for problem in problems))
@@ -51,15 +50,15 @@ def _path(place: Place) -> str:
     return path.removeprefix(".")
 
 
-def _problem_of(error: Mapping[str, Any], schema: type[BaseModel]) -> _Problem:
+def _problem_of(error: Mapping[str, Any], schema: type[BaseModel]) -> Problem:
     place = _place_in(error["loc"], schema)
     if error["type"] == "extra_forbidden":
-        return _Problem(place=place, text=_unknown_key(place, schema))
+        return Problem(place=place, text=_unknown_key(place, schema))
     expected, note = _expected(error, _description(place, schema))
-    found = "nothing" if error["type"] == "missing" else _found(error["input"])
+    seen = "nothing" if error["type"] == "missing" else found(error["input"])
     if place == ("exchange", "keys"):
-        found = "something else"
-    return _Problem(place=place, text=f"expected {expected}, found {found}{note}")
+        seen = "something else"
+    return Problem(place=place, text=f"expected {expected}, found {seen}{note}")
 
 
 def _expected(error: Mapping[str, Any], description: str) -> tuple[str, str]:
@@ -101,7 +100,8 @@ def _parent_of(place: Place, schema: type[BaseModel]) -> type[BaseModel]:
 def _description(place: Place, schema: type[BaseModel]) -> str:
     key = place[-1]
     if isinstance(key, int):
-        return "a table"
+        # The title of a list says what one of it is, its description what the whole list is.
+        return _parent_of(place[:-1], schema).model_fields[str(place[-2])].title or "a table"
     return _parent_of(place, schema).model_fields[key].description or "another value"
 
 
@@ -112,7 +112,8 @@ def _unknown_key(place: Place, schema: type[BaseModel]) -> str:
     return f"unknown key, {hint}"
 
 
-def _found(value: object) -> str:
+def found(value: object) -> str:
+    """A value of the file as a problem shows it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
@@ -123,56 +124,7 @@ def _found(value: object) -> str:
         return f"a list of {len(value)}"
     if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) < 30:
         return text_from_decimal(value)
+    if isinstance(value, int) and value.bit_length() > _BITS_MAX:
+        # Python itself refuses to write down a number of some thousand digits.
+        return f"a number of {value.bit_length()} bits"
     return clean_text(str(value), 60)
-
-
-def _problems_between_keys(document: Mapping[str, Any]) -> Iterator[_Problem]:
-    grids = document.get("grid")
-    tables = [(index, grid) for index, grid in enumerate(grids if isinstance(grids, list) else ())]
-    tables = [(index, grid) for index, grid in tables if isinstance(grid, dict)]
-    yield from _secrets(document)
-    yield from _replay(document.get("simulation"), tables)
-    for index, grid in tables:
-        given = [way.value for way in SizedBy if way in grid]
-        if len(given) != 1:
-            text = f"expected one of {', '.join(SizedBy)}, found {' and '.join(given) or 'none'}"
-            yield _Problem(place=("grid", index), text=text)
-    names = Counter(grid.get("name") for _, grid in tables if isinstance(grid.get("name"), str))
-    seen: set[object] = set()
-    for index, grid in tables:
-        name = grid.get("name")
-        if isinstance(name, str) and names[name] > 1:
-            if name in seen:
-                text = f"expected another name, found {_found(name)} twice"
-                yield _Problem(place=("grid", index, "name"), text=text)
-            seen.add(name)
-
-
-def _replay(simulation: object, grids: list[tuple[int, dict[str, Any]]]) -> Iterator[_Problem]:
-    if not isinstance(simulation, dict) or simulation.get("source") != "replay":
-        return
-    if "path" not in simulation:
-        text = "expected a file of candles or trades to replay, found nothing"
-        yield _Problem(place=("simulation", "path"), text=text)
-    symbols = [(index, grid["symbol"]) for index, grid in grids if isinstance(grid.get("symbol"), str)]
-    for index, symbol in symbols[1:]:
-        if symbol != symbols[0][1]:
-            expected = f"{clean_text(symbols[0][1], 60)}: a replay has one symbol"
-            text = f"expected {expected}, found {_found(symbol)}"
-            yield _Problem(place=("grid", index, "symbol"), text=text)
-
-
-def _secrets(document: Mapping[str, Any]) -> Iterator[_Problem]:
-    exchange = document.get("exchange")
-    ccxt = exchange.get("ccxt") if isinstance(exchange, dict) else None
-    pending: list[tuple[Place, object]] = [(("exchange", "ccxt"), ccxt)]
-    while pending:
-        place, value = pending.pop()
-        if not isinstance(value, dict):
-            continue
-        for key, inner in value.items():
-            plain = key.lower().replace("_", "").replace("-", "")
-            if any(word in plain for word in _SECRET_WORDS):
-                text = "expected no secret in this file: exchange.keys says where the keys are"
-                yield _Problem(place=(*place, key), text=text)
-            pending.append(((*place, key), inner))

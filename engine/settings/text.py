@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.model.errors import SettingsInvalid
-from engine.model.grid import GridSpec
 from engine.settings.loading import EXAMPLE_FILE
+from engine.settings.tables import common_risk_table, grid_tables, regime_table
 from engine.settings.values import ASK, MarketOverrides, Settings, SimulationSettings
+from engine.settings.words import time_text
 
 
 def document_from_settings(settings: Settings) -> dict[str, Any]:
@@ -35,7 +36,9 @@ def document_from_settings(settings: Settings) -> dict[str, Any]:
             "ccxt": dict(exchange.ccxt),
         },
         "simulation": _simulation(settings.simulation),
-        "grid": [_grid(spec) for spec in settings.grids],
+        "regime": None if settings.regime is None else regime_table(settings.regime),
+        "risk": common_risk_table(settings),
+        "grid": grid_tables(settings),
     }
     document: dict[str, Any] = _plain(tables)
     return document
@@ -100,6 +103,7 @@ def _simulation(simulation: SimulationSettings) -> dict[str, Any]:
         "seed": simulation.seed,
         "speed": simulation.speed,
         "path": simulation.path,
+        "start": None if simulation.start_ms is None else time_text(simulation.start_ms),
         "base": simulation.base,
         "quote": simulation.quote,
         "start_price": simulation.start_price,
@@ -108,6 +112,7 @@ def _simulation(simulation: SimulationSettings) -> dict[str, Any]:
         "partial_fills": simulation.partial_fills,
         "every_tick": simulation.every_tick,
         "journal": simulation.journal,
+        "funding_rate": simulation.funding_rate,
         "market": _market(simulation.market),
     }
 
@@ -120,21 +125,9 @@ def _market(market: MarketOverrides) -> dict[str, Any]:
         "maker_fee": market.maker_fee,
         "taker_fee": market.taker_fee,
         "fee_currency": market.fee_currency,
-    }
-
-
-def _grid(spec: GridSpec) -> dict[str, Any]:
-    return {
-        "name": spec.name,
-        "symbol": spec.symbol,
-        "direction": spec.direction,
-        "spacing": spec.spacing,
-        "lower": spec.lower,
-        "upper": spec.upper,
-        "slots": spec.slots,
-        spec.sized_by.value: spec.size,
-        "window": spec.window,
-        "initial_purchase": spec.initial_purchase,
+        "contract_size": market.contract_size,
+        "maintenance_rate": market.maintenance_rate,
+        "leverage_max": market.leverage_max,
     }
 
 

@@ -10,10 +10,14 @@ from typing import Any
 from engine.model.grid import Disposal, GridSpec
 from engine.model.market import FeeCurrency
 from engine.model.reconcile import DEFAULT_POLICY, Policy
+from engine.model.regime import RegimeSettings
+from engine.model.risk import RiskSettings
 from engine.model.snapshot import Mode
 
 ASK = "ask"
 """How ``[reconcile]`` writes that a person is asked; a ``Policy`` has None there."""
+FUNDING_RATE = Decimal("0.0001")
+"""What most perpetual swaps take as the rate of an interval in which nothing happens."""
 
 
 class MarketType(StrEnum):
@@ -69,7 +73,10 @@ class ExchangeSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketOverrides:
-    """Rules of the simulated market; None takes the pair's built-in rule. Fees are fractions."""
+    """Rules of the simulated market; None takes the pair's built-in rule. Fees are fractions.
+
+    The last three are of swaps: base per contract, a fraction of the notional, and how many times the margin.
+    """
 
     tick: Decimal | None = None
     lot: Decimal | None = None
@@ -77,6 +84,9 @@ class MarketOverrides:
     maker_fee: Decimal | None = None
     taker_fee: Decimal | None = None
     fee_currency: FeeCurrency | None = None
+    contract_size: Decimal | None = None
+    maintenance_rate: Decimal | None = None
+    leverage_max: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +94,9 @@ class SimulationSettings:
     """``speed`` in market seconds per wall second (0: as fast as possible), ``partial_fills`` a fraction.
 
     ``path`` is absolute and None only where none was given; ``start_price`` None leaves it to the source.
-    Invariant: ``path`` is set where ``source`` is replay.
+    ``start_ms`` None: from the first row of a replay. ``funding_rate`` is a fraction of the notional of a swap
+    per interval, paid by who is long where it is above 0.
+    Invariant: ``path`` is set where ``source`` is replay, ``start_ms`` None where it is not.
     """
 
     source: Source
@@ -100,12 +112,16 @@ class SimulationSettings:
     every_tick: bool
     journal: JournalKind
     start_price: Decimal | None
+    start_ms: int | None = None
+    funding_rate: Decimal = FUNDING_RATE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything the user decided. ``file`` is where it was read, None for the built-in defaults.
 
+    ``regime`` None: no market is judged. ``without_regime`` are the names of the grids that do not listen to it.
+    ``risk`` has the names of the grids that risk anything else than the defaults.
     Invariant: ``reconcile`` has every kind of discrepancy.
     """
 
@@ -115,3 +131,14 @@ class Settings:
     grids: tuple[GridSpec, ...]
     file: Path | None
     reconcile: Policy = field(default_factory=lambda: DEFAULT_POLICY)
+    regime: RegimeSettings | None = None
+    without_regime: frozenset[str] = frozenset()
+    risk: Mapping[str, RiskSettings] = field(default_factory=dict)
+
+    def risk_of(self, grid_name: str) -> RiskSettings:
+        """By what this grid's risk is judged: the common settings with the grid's own over them."""
+        return self.risk.get(grid_name, RiskSettings())
+
+    def regime_of(self, grid_name: str) -> RegimeSettings | None:
+        """How the market of this grid is judged; None: its grid does not listen to a regime."""
+        return None if grid_name in self.without_regime else self.regime

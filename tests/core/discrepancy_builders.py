@@ -13,7 +13,7 @@ from engine.model.events import (
     OrderReported,
 )
 from engine.model.grid import GridState
-from engine.model.market import FeeCurrency
+from engine.model.market import FeeCurrency, MarketKind
 from engine.model.order import OrderReport, OrderStatus
 from engine.model.reconcile import Discrepancy, DiscrepancyKind, Resolution
 from engine.model.slot import order_of
@@ -66,7 +66,7 @@ def found_about(
 
 def short_of(quantity: str, *, total: str = "0") -> Discrepancy:
     held = D(total) + D(quantity)
-    return about_holding(K.HOLDING_SHORT, total=D(total), held=held, quantity=D(quantity))
+    return about_holding(K.HOLDING_SHORT, MarketKind.SPOT, total=D(total), held=held, quantity=D(quantity))
 
 
 def correct(books: GridBooks, found: Discrepancy, way: Resolution) -> Correction:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from engine.core.books import GridBooks
-from engine.core.ladder import decide, is_wound_down
+from engine.core.grid_view import view_of
+from engine.core.ladder import decide
 from engine.core.slots import REFUSALS_MAX
+from engine.core.wind_down import is_wound_down
 from engine.model.actions import Action, CancelOrder, PlaceOrder, SetAside
 from engine.model.errors import InvariantBroken
 from engine.model.events import (
@@ -29,7 +31,7 @@ from engine.model.market import FeeCurrency, Market
 from engine.model.money import ZERO
 from engine.model.order import Fill, Order, OrderReport, OrderStatus, Side
 from engine.model.slot import order_of
-from tests.builders import INSTANCE, a_report, a_state, view_of
+from tests.builders import INSTANCE, a_report, a_state
 
 _ROUNDING = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _FEE_QUANTUM = Decimal("0.00000001")

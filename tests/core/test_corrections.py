@@ -23,6 +23,7 @@ from engine.model.events import (
     OrderReported,
 )
 from engine.model.grid import GridState
+from engine.model.market import MarketKind
 from engine.model.money import ZERO
 from engine.model.order import Leg, OrderReport, OrderStatus, Side
 from engine.model.reconcile import DiscrepancyKind, Resolution
@@ -350,7 +351,7 @@ def test_a_write_off_that_resting_exits_bind_is_refused_with_how_much_and_change
 
 
 def test_noting_adds_to_what_was_beside_the_lots_before() -> None:
-    over = about_holding(K.HOLDING_OVER, total=D(5), held=D(2), quantity=D(3))
+    over = about_holding(K.HOLDING_OVER, MarketKind.SPOT, total=D(5), held=D(2), quantity=D(3))
     books = books_with(HoldingNoted(beside=D("0.5")))
     fold(books, correct(books, over, R.NOTE).facts)
     assert books.beside == D("3.5")

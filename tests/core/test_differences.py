@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from engine.core.differences import about_holding, about_market, about_order
+from engine.model.market import MarketKind
 from engine.model.order import Order, OrderReport, OrderStatus
 from engine.model.reconcile import RESOLUTIONS, Discrepancy, DiscrepancyKind, Resolution
 from tests.builders import a_fill, a_market, a_report, a_slot, an_id, an_order
@@ -154,7 +155,7 @@ def test_a_question_about_a_slot_freezes_it_and_one_about_another_engine_halts(k
 
 
 def test_a_short_holding_says_what_is_missing_and_what_the_choices_do() -> None:
-    found = about_holding(K.HOLDING_SHORT, total=D("1.50000"), held=D(2), quantity=D("0.50000"))
+    found = about_holding(K.HOLDING_SHORT, MarketKind.SPOT, total=D("1.50000"), held=D(2), quantity=D("0.50000"))
     assert found.detail == "the account holds 1.5, the lots of its grids are 2: 0.5 is missing"
     assert [(row.name, row.journal, row.memory, row.exchange) for row in found.rows] == [("base held", "2", "2", "1.5")]
     assert effects(found) == {
@@ -166,7 +167,7 @@ def test_a_short_holding_says_what_is_missing_and_what_the_choices_do() -> None:
 
 
 def test_too_large_a_holding_is_not_ours_and_opens_nothing_while_it_is_asked_about() -> None:
-    found = about_holding(K.HOLDING_OVER, total=D(5), held=D(2), quantity=D(3))
+    found = about_holding(K.HOLDING_OVER, MarketKind.SPOT, total=D(5), held=D(2), quantity=D(3))
     assert found.detail == "the account holds 3 more beside the lots of its grids than before"
     assert effects(found) == {
         R.NOTE: ("remembers what is beside the lots as not ours; nothing else changes", False),

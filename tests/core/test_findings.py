@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from engine.core.books import GridBooks
+from engine.core.grid_view import view_of
 from engine.core.ladder import decide
 from engine.model.actions import CancelOrder, PlaceOrder
 from engine.model.errors import InvariantBroken
@@ -31,7 +32,6 @@ from tests.builders import (
     an_order,
     some_books,
     some_slots,
-    view_of,
 )
 from tests.core.harness import GridRun
 

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from engine.core.ladder import EVERYTHING, band_at, decide, is_wound_down
+from engine.core.ladder import EVERYTHING, band_at, decide
+from engine.core.wind_down import is_wound_down
 from engine.model.actions import Action, CancelOrder, PlaceOrder, QuietBand, SetAside
 from engine.model.grid import Disposal, GridState, InitialPurchase
 from engine.model.order import Leg, OrderStatus, Side

@@ -8,7 +8,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.ladder import GridView, band_at, decide
+from engine.core.grid_view import GridView
+from engine.core.ladder import band_at, decide
 from engine.model.actions import Action, CancelOrder, PlaceOrder, SetAside
 from engine.model.grid import GridState, InitialPurchase
 from engine.model.order import Leg, OrderStatus

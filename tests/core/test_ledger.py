@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.lattice import cycle_profit_rate
-from engine.core.ledger import Ledger, adopt, book_fill, bought, fees_of, part_of_lot, profit_at, sold
+from engine.core.ledger import Ledger, adopt, book_fill, closed, fees_of, opened, part_of_lot, profit_at
 from engine.model.market import FeeCurrency
 from engine.model.money import ZERO
 from engine.model.order import Side
@@ -26,13 +26,13 @@ def test_a_buy_with_its_fee_in_base_by_hand() -> None:
         fees=(("BTC", D("0.00000123")),),
         fees_quote=D("0.0753375123"),
     )
-    assert bought(NO_LOT, MARKET, fill) == a_lot("0.00122877", "75.3375123")
+    assert opened(NO_LOT, MARKET, Side.BUY, fill) == a_lot("0.00122877", "75.3375123")
 
 
 def test_a_sale_with_its_fee_in_quote_by_hand() -> None:
     lot = a_lot("0.00122877", "75.3375123")
     fill = a_fill(price="62000", amount="0.00122", fee="0.07564", fee_currency="USDT")
-    rest, realised = sold(lot, lot, MARKET, fill)
+    rest, realised = closed(lot, lot, MARKET, Side.SELL, fill)
     assert rest == a_lot("0.00000877", "0.537700287987")
     assert realised == D("75.64") - D("0.07564") - (lot.cost_quote - rest.cost_quote)
     assert book_fill(Ledger(), MARKET, Side.SELL, fill, realised) == Ledger(
@@ -85,14 +85,14 @@ def test_a_booked_cycle_earns_what_the_formula_says(
         fee=amount * entry * rate if is_quote else amount * rate,
         fee_currency="USDT" if is_quote else "BTC",
     )
-    lot = bought(NO_LOT, market, buy)
+    lot = opened(NO_LOT, market, Side.BUY, buy)
     sale = a_fill(
         price=exit_price,
         amount=lot.quantity,
         fee=lot.quantity * exit_price * rate,
         fee_currency="USDT",
     )
-    rest, realised = sold(lot, lot, market, sale)
+    rest, realised = closed(lot, lot, market, Side.SELL, sale)
     ledger = book_fill(book_fill(Ledger(), market, Side.BUY, buy, ZERO), market, Side.SELL, sale, realised)
     assert rest == NO_LOT
     assert ledger.base == ZERO
@@ -107,7 +107,7 @@ def test_the_parts_of_a_sale_cost_together_exactly_what_the_lot_cost(parts: list
     costs = ZERO
     for part in parts:
         fill = a_fill(price=0, amount=part)
-        lot, realised = sold(lot, offered, MARKET, fill)
+        lot, realised = closed(lot, offered, MARKET, Side.SELL, fill)
         costs -= realised
     assert lot == NO_LOT
     assert costs == cost

@@ -18,6 +18,7 @@ from engine.model.events import (
     SlotThawed,
 )
 from engine.model.grid import Disposal, GridState
+from engine.model.market import MarketKind
 from engine.model.order import OrderStatus
 from engine.model.reconcile import Discrepancy, DiscrepancyKind, Resolution
 from tests.builders import a_report, a_state, some_books
@@ -52,7 +53,7 @@ def mismatch() -> Discrepancy:
 
 
 def over() -> Discrepancy:
-    return about_holding(K.HOLDING_OVER, total=D(5), held=D(2), quantity=D(3))
+    return about_holding(K.HOLDING_OVER, MarketKind.SPOT, total=D(5), held=D(2), quantity=D(3))
 
 
 def state_of(books: GridBooks) -> GridState:

@@ -9,6 +9,7 @@ import pytest
 from engine.core import reconcile
 from engine.core.reconcile import AccountEvidence, GridEvidence
 from engine.model.ids import OrderKey, client_order_id_from_key
+from engine.model.market import MarketKind
 from engine.model.money import ZERO
 from engine.model.order import Leg, Order, OrderReport, OrderStatus, Side
 from engine.model.reconcile import DEFAULT_POLICY, RESOLUTIONS, Discrepancy, DiscrepancyKind, Policy, Resolution
@@ -254,7 +255,7 @@ def discrepancy_of(kind: DiscrepancyKind) -> Discrepancy:
     order = a_report(ENTRY, OPEN)
     if kind in (K.HOLDING_SHORT, K.HOLDING_OVER):
         total = D(1) if kind is K.HOLDING_SHORT else D(4)
-        holding = reconcile.compare_holding(total=total, held=D(2), noted=ZERO)
+        holding = reconcile.compare_holding(MarketKind.SPOT, total=total, held=D(2), noted=ZERO)
         assert holding is not None
         return holding
     if kind is K.LATTICE_MISMATCH:
@@ -347,7 +348,8 @@ def test_a_holding_is_short_below_the_lots_and_over_above_what_was_noted_beside_
     total: str, noted: str | None, expected: tuple[DiscrepancyKind, str] | None
 ) -> None:
     """The lots are 2. What is beside them may become less without a word: it is not ours."""
-    told_of = reconcile.compare_holding(total=D(total), held=D(2), noted=None if noted is None else D(noted))
+    before = None if noted is None else D(noted)
+    told_of = reconcile.compare_holding(MarketKind.SPOT, total=D(total), held=D(2), noted=before)
     if expected is None:
         assert told_of is None
     else:

@@ -23,7 +23,13 @@ from engine.core.stops import Losses
 from engine.model.actions import Action, CancelOrder, PlaceOrder, SetAside
 from engine.model.money import ZERO
 from engine.model.order import Leg, Side
-from engine.model.risk import Block, BreakerKind, LimitName, Limits, LimitView
+from engine.model.risk import (
+    Block,
+    BreakerKind,
+    LimitName,
+    Limits,
+)
+from engine.model.risk_view import LimitView
 from engine.model.slot import NO_LOT, Entering, Holding
 from tests.builders import a_fill, a_lattice, a_lot, a_market, a_slot, an_order, some_slots
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from engine.core.shadow import (
     ShadowLedger,
-    SuppressedEntry,
     enter_in_earnest,
     quiet_band,
     shadow_view,
@@ -18,6 +17,7 @@ from engine.core.shadow import (
 )
 from engine.model.actions import QuietBand
 from engine.model.order import Side
+from engine.model.regime import SuppressedEntry
 
 D = Decimal
 FREE = ShadowLedger(fee_rate=D(0))

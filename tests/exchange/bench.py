@@ -15,7 +15,9 @@ from engine.exchange.simulated_books import Books
 from engine.model.actions import QuietBand
 from engine.model.errors import OutcomeUnknown, Rejected, Transient
 from engine.model.order import OrderReport, OrderRequest, OrderStatus, Side
+from engine.model.regime import Candle
 from engine.model.snapshot import Connection
+from engine.model.swap import FundingPayment, Liquidation
 from engine.runtime.clock import VirtualClock, run_on
 from tests.exchange.simulated_builders import BALANCES, BTC, MARKET, Diary, ListSource, make_request
 
@@ -102,6 +104,15 @@ class RandomTrader:
 
     def on_connection(self, connection: Connection) -> None:
         self.log.append(("connection", self.bench.clock.now_ms(), connection))
+
+    def on_candle(self, symbol: str, interval_ms: int, candle: Candle, is_closed: bool) -> None:
+        self.log.append(("candle", self.bench.clock.now_ms(), interval_ms, candle, is_closed))
+
+    def on_funding(self, payment: FundingPayment) -> None:
+        self.log.append(("funding", self.bench.clock.now_ms(), payment))
+
+    def on_liquidation(self, liquidation: Liquidation) -> None:
+        self.log.append(("liquidation", self.bench.clock.now_ms(), liquidation))
 
     def _want(self, side: Side, price: Decimal) -> None:
         self.decisions += 1

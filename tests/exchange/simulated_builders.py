@@ -10,7 +10,9 @@ from engine.model.actions import QuietBand
 from engine.model.errors import DataInvalid
 from engine.model.market import Market
 from engine.model.order import OrderReport, OrderRequest, OrderStatus, Side
+from engine.model.regime import Candle
 from engine.model.snapshot import Connection
+from engine.model.swap import FundingPayment, Liquidation
 
 BTC = "BTC/USDT"
 MARKET = Market(
@@ -72,6 +74,7 @@ class ListSource:
     """A ``PriceSource`` over a short list of (at_ms, price)."""
 
     tick_size = MARKET.tick_size
+    history_ms = None
 
     def __init__(self, path: Sequence[tuple[int, str]], symbol: str = BTC) -> None:
         self.symbol = symbol
@@ -111,6 +114,23 @@ class ListSource:
         self.position = max(self.position, index + 1)
         self.stops += 1
 
+    def candle(self, open_ms: int, end_ms: int) -> Candle | None:
+        """One base for every row."""
+        prices = [float(tick.price) for tick in self.ticks if open_ms <= tick.at_ms < end_ms]
+        if not prices:
+            return None
+        return Candle(
+            open_ms=open_ms,
+            open=prices[0],
+            high=max(prices),
+            low=min(prices),
+            close=prices[-1],
+            volume=float(len(prices)),
+        )
+
+    def last_ms_before(self, at_ms: int) -> int | None:
+        return max((tick.at_ms for tick in self.ticks if tick.at_ms < at_ms), default=None)
+
     def state(self) -> dict[str, object]:
         return {"symbol": self.symbol, "rows": len(self.ticks), "position": self.position}
 
@@ -129,6 +149,9 @@ class Diary:
         self.prices: list[tuple[int, str]] = []
         self.reports: list[tuple[int, OrderReport]] = []
         self.connections: list[tuple[int, Connection]] = []
+        self.swap_news: list[tuple[int, FundingPayment | Liquidation]] = []
+        self.candles: list[tuple[int, int, Candle, bool]] = []
+        """When, of which interval, which candle, and whether it has closed."""
 
     def on_price(self, symbol: str, price: Decimal, at_ms: int) -> None:
         self.prices.append((self.now_ms(), str(price)))
@@ -138,6 +161,15 @@ class Diary:
 
     def on_connection(self, connection: Connection) -> None:
         self.connections.append((self.now_ms(), connection))
+
+    def on_candle(self, symbol: str, interval_ms: int, candle: Candle, is_closed: bool) -> None:
+        self.candles.append((self.now_ms(), interval_ms, candle, is_closed))
+
+    def on_funding(self, payment: FundingPayment) -> None:
+        self.swap_news.append((self.now_ms(), payment))
+
+    def on_liquidation(self, liquidation: Liquidation) -> None:
+        self.swap_news.append((self.now_ms(), liquidation))
 
     def heard(self) -> list[tuple[int, str, OrderStatus, str]]:
         """When, of which order, which status, how much executed."""

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.exchange.prices import PriceSource, Tick
-from engine.exchange.synthetic import BLOCK_ROWS, ROWS_AHEAD_MAX, START_MS, Phase, SyntheticSource
+from engine.exchange.synthetic import ROWS_AHEAD_MAX, SyntheticSource
+from engine.exchange.synthetic_path import BLOCK_ROWS, START_MS, Phase
 from engine.model.actions import QuietBand
 from engine.model.errors import DataInvalid
 
@@ -203,7 +204,7 @@ def test_memory_holds_what_a_search_needs_and_no_more() -> None:
     assert max(blocks) <= ROWS_AHEAD_MAX // BLOCK_ROWS + 1
     source.pass_row(20 * DAY)
     source.next()
-    assert (len(source._blocks), len(source._marks)) == (1, 1)
+    assert (len(source._blocks), len(source._path.marks)) == (1, 1)
 
 
 @given(

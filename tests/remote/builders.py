@@ -5,10 +5,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from engine.model.commands import Command, CommandDone
+from engine.model.commands import Command, CommandDone, GridChange
 from engine.model.errors import GridwrightError
 from engine.model.grid import GridState
 from engine.model.order import OrderStatus, Side
+from engine.model.preflight import EditPreview, Preflight
 from engine.model.reconcile import Choice, DiscrepancyKind, Resolution, ViewRow
 from engine.model.snapshot import (
     BalanceView,
@@ -27,6 +28,7 @@ from engine.model.snapshot import (
     SlotStateName,
     SlotView,
 )
+from tests import preflight_scenes
 
 AT_MS = 1_583_971_200_123
 """2020-03-12T00:00:00.123Z"""
@@ -150,6 +152,9 @@ class FakeEngine:
         self.current = snapshot or make_snapshot()
         self.story = list(events)
         self.commands: list[Command] = []
+        self.asked: list[tuple[str, GridChange | None]] = []
+        self.flight = preflight_scenes.preflight()
+        self.preview_now = preflight_scenes.preview()
         self.trouble: GridwrightError | None = None
         self.trouble_after_events: GridwrightError | None = None
 
@@ -166,6 +171,16 @@ class FakeEngine:
         self._fail()
         self.commands.append(command)
         return CommandDone(message=f"did {type(command).__name__}")
+
+    async def preflight(self, grid: str) -> Preflight:
+        self._fail()
+        self.asked.append((grid, None))
+        return self.flight
+
+    async def preview(self, grid: str, change: GridChange) -> EditPreview:
+        self._fail()
+        self.asked.append((grid, change))
+        return self.preview_now
 
     async def close(self) -> None:
         raise AssertionError("a server never closes the engine it serves")

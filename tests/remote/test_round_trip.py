@@ -14,7 +14,11 @@ from engine.api import Client
 from engine.model.commands import (
     Command,
     CommandDone,
+    EditGrid,
     Freeze,
+    GridChange,
+    LiftBlock,
+    Panic,
     Pause,
     Reconcile,
     Resolve,
@@ -25,12 +29,15 @@ from engine.model.commands import (
 )
 from engine.model.errors import CommandRefused, EngineStopped, GridwrightError, JournalFailed
 from engine.model.grid import Disposal
+from engine.model.preflight import Preflight
 from engine.model.reconcile import Resolution
+from engine.model.risk import BreakerKind
 from engine.model.snapshot import EngineSnapshot
 from engine.remote.address import listening_socket
 from engine.remote.client import RemoteClient, connect
 from engine.remote.lines import accept_lines
 from engine.remote.server import serve
+from tests import preflight_scenes
 from tests.remote.builders import FakeEngine, make_event, make_grid, make_question, make_slot, make_snapshot
 
 
@@ -88,6 +95,58 @@ async def test_events_are_asked_for_by_number_and_limit(tmp_path: Path) -> None:
         await client.close()
 
 
+EVERY_CHANGE = GridChange(
+    lower=Decimal("51999.00000000000000000001"), upper=Decimal("7E+4"), slots=1, size=Decimal("1E-8")
+)
+
+
+@pytest.mark.parametrize("flight", [preflight_scenes.preflight(), preflight_scenes.forbidden()])
+async def test_a_preflight_arrives_as_it_was_sent(flight: Preflight, tmp_path: Path) -> None:
+    engine = FakeEngine()
+    engine.flight = flight
+    async with serving(engine, tmp_path / "s"):
+        client: Client = await connect(tmp_path / "s")
+        assert await client.preflight("btc") == flight
+        await client.close()
+    assert engine.asked == [("btc", None)]
+
+
+@pytest.mark.parametrize("change", [GridChange(), GridChange(slots=46656), EVERY_CHANGE])
+async def test_a_preview_arrives_as_it_was_sent_and_so_did_the_change(change: GridChange, tmp_path: Path) -> None:
+    engine = FakeEngine()
+    engine.preview_now = preflight_scenes.impossible()
+    async with serving(engine, tmp_path / "s"):
+        client: Client = await connect(tmp_path / "s")
+        assert await client.preview("eth", change) == engine.preview_now
+        await client.close()
+    assert engine.asked == [("eth", change)]
+    assert engine.commands == []
+
+
+async def test_a_preflight_of_ten_thousand_slots_arrives_whole(tmp_path: Path) -> None:
+    engine = FakeEngine()
+    engine.flight = preflight_scenes.preflight(rows=tuple(preflight_scenes.row(slot) for slot in range(10_000)))
+    async with serving(engine, tmp_path / "s"):
+        client = await connect(tmp_path / "s")
+        assert await client.preflight("btc") == engine.flight
+        await client.close()
+
+
+@pytest.mark.parametrize("trouble", [CommandRefused("no grid eth"), EngineStopped("the engine has ended")])
+async def test_a_question_that_the_engine_refuses_is_refused_here_in_its_words(
+    trouble: GridwrightError, tmp_path: Path
+) -> None:
+    engine = FakeEngine()
+    async with serving(engine, tmp_path / "s"):
+        client = await connect(tmp_path / "s")
+        engine.trouble = trouble
+        with pytest.raises(type(trouble), match=str(trouble)):
+            await client.preflight("eth")
+        with pytest.raises(type(trouble), match=str(trouble)):
+            await client.preview("eth", GridChange(slots=3))
+        await client.close()
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -100,6 +159,10 @@ async def test_events_are_asked_for_by_number_and_limit(tmp_path: Path) -> None:
         SetSpeed(speed=2.5),
         Reconcile(grid="btc"),
         *(Resolve(grid="btc", name="q12", resolution=resolution) for resolution in Resolution),
+        Panic(grid="btc"),
+        *(LiftBlock(grid="btc", kind=kind) for kind in BreakerKind),
+        EditGrid(grid="btc", change=EVERY_CHANGE),
+        EditGrid(grid="btc", change=GridChange(slots=46656)),
     ],
 )
 async def test_every_command_arrives_as_it_was_sent(command: Command, tmp_path: Path) -> None:
@@ -152,6 +215,11 @@ async def test_a_command_that_the_protocol_forbids_is_refused_and_does_nothing(t
             Resolve(grid="x" * 33, name="q1", resolution=Resolution.HALT),
             Resolve(grid="btc", name="", resolution=Resolution.HALT),
             Resolve(grid="btc", name="q" * 65, resolution=Resolution.HALT),
+            Panic(grid=""),
+            LiftBlock(grid="x" * 33, kind=BreakerKind.PANIC_KEY),
+            EditGrid(grid="btc", change=GridChange(lower=Decimal(-1))),
+            EditGrid(grid="btc", change=GridChange(size=Decimal("1e999999"))),
+            EditGrid(grid="btc", change=GridChange(slots=0)),
         ):
             with pytest.raises(CommandRefused):
                 await client.send(command)

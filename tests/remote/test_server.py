@@ -8,13 +8,14 @@ import stat
 import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from engine.model.commands import Pause
+from engine.model.commands import GridChange, Pause
 from engine.model.errors import SettingsInvalid
 from engine.remote.address import listening_socket, open_address
 from engine.remote.client import connect
@@ -73,6 +74,13 @@ async def greeted(path: Path) -> AsyncIterator[Peer]:
         (b'{"op": "snapshot", "id": 1, "x": 1}', "unknown field `x`"),
         (b'{"op": "fly", "id": 1}', "Invalid value 'fly'"),
         (b'{"op": "events", "id": 1, "limit": 1001}', "<= 1000"),
+        (b'{"op": "preflight", "id": 1}', "missing required field `grid`"),
+        (b'{"op": "preflight", "id": 1, "grid": "btc", "price": "1"}', "unknown field `price`"),
+        (b'{"op": "preview", "id": 1, "grid": "btc"}', "missing required field `change`"),
+        (b'{"op": "preview", "id": 1, "grid": "btc", "change": {"spacing": "1"}}', "unknown field `spacing`"),
+        (b'{"op": "preview", "id": 1, "grid": "btc", "change": {"lower": 1.5}}', "Expected `str | null`, got `float`"),
+        (b'{"op": "preview", "id": 1, "grid": "btc", "change": {"slots": "4"}}', "Expected `int | null`, got `str`"),
+        (b'{"op": "preview", "id": 1, "grid": "btc", "change": {"slots": true}}', "Expected `int | null`, got `bool`"),
         (b"\xff\xfe", "malformed"),
         (b'{"op": "snapshot", "id": 1, "\xff": 1}', "not a request"),
         (b"[" * 5000, "not a request"),
@@ -90,13 +98,63 @@ async def test_a_line_that_is_no_request_is_answered_with_what_is_wrong(
         assert (await peer.ask(b'{"op": "events", "id": 7}')) == {"id": 7, "ok": []}
 
 
+BAD_AMOUNTS = ("", "0", "0.0", "-1", "NaN", "Infinity", "1_000", " 1", "\u0663", "1E+100", "9" * 41, "1.", "1E9")
+BAD_CHANGES: list[tuple[dict[str, object], str]] = [
+    ({"slots": 0}, "expected from 1 to 46656 slots, found 0"),
+    ({"slots": 46657}, "expected from 1 to 46656 slots, found 46657"),
+]
+BAD_CHANGES += [
+    ({"lower": text}, f"lower: expected a decimal number above 0 as a string, found {text[:40]!r}")
+    for text in BAD_AMOUNTS
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BAD_CHANGES)
+async def test_a_preview_of_a_change_with_an_impossible_figure_is_refused_with_the_figure(
+    change: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    engine = FakeEngine()
+    async with serving(engine, tmp_path / "s"), greeted(tmp_path / "s") as peer:
+        request = {"op": "preview", "id": 5, "grid": "btc", "change": change}
+        answer = await peer.ask(json.dumps(request).encode())
+        assert answer == {"id": 5, "error": {"kind": "bad_request", "message": message}}
+    assert engine.asked == []
+
+
+@pytest.mark.parametrize("question", [{"op": "preflight"}, {"op": "preview", "change": {}}])
+@pytest.mark.parametrize("name", ["", "x" * 33])
+async def test_a_question_about_what_can_be_no_grid_is_refused(
+    name: str, question: dict[str, object], tmp_path: Path
+) -> None:
+    engine = FakeEngine()
+    async with serving(engine, tmp_path / "s"), greeted(tmp_path / "s") as peer:
+        answer = await peer.ask(json.dumps({"id": 5, "grid": name, **question}).encode())
+        text = "expected the name of a grid, at most 32 characters long"
+        assert answer == {"id": 5, "error": {"kind": "bad_request", "message": text}}
+    assert engine.asked == []
+
+
+async def test_amounts_of_a_preflight_and_a_preview_travel_as_strings(tmp_path: Path) -> None:
+    engine = FakeEngine()
+    async with serving(engine, tmp_path / "s"), greeted(tmp_path / "s") as peer:
+        flight = (await peer.ask(b'{"op": "preflight", "id": 1, "grid": "btc"}'))["ok"]
+        assert (flight["needs_quote"], flight["rows"][3]["lower"]) == ("3982.2155", "53200")
+        line = b'{"op": "preview", "id": 2, "grid": "btc", "change": {"upper": "72000", "slots": 46}}'
+        preview = (await peer.ask(line))["ok"]
+        assert (preview["buys_base"], preview["lots_moved"]) == ("0.0166", [[39, 41], [38, 40]])
+    assert engine.asked == [("btc", None), ("btc", GridChange(upper=Decimal(72_000), slots=46))]
+
+
 @pytest.mark.parametrize(
     ("command", "arguments", "message"),
     [
         (
             "fly",
             {},
-            "expected a command of pause, resume, freeze, thaw, stop, set_speed, reconcile, resolve, found 'fly'",
+            (
+                "expected a command of pause, resume, freeze, thaw, stop, set_speed, reconcile, resolve, panic, lift,"
+                " edit, found 'fly'"
+            ),
         ),
         ("pause", {}, "pause: Object missing required field `grid`"),
         ("pause", {"grid": 3}, "pause: Expected `str`, got `int` - at `$.grid`"),
@@ -126,6 +184,18 @@ async def test_a_line_that_is_no_request_is_answered_with_what_is_wrong(
             {"grid": "btc", "name": "", "resolution": "halt"},
             "expected the id of a question, at most 64 characters long",
         ),
+        ("panic", {}, "panic: Object missing required field `grid`"),
+        ("panic", {"grid": ""}, "expected the name of a grid, at most 32 characters long"),
+        ("lift", {"grid": "btc", "kind": "joy"}, "lift: Invalid enum value 'joy' - at `$.kind`"),
+        ("lift", {"grid": "", "kind": "drawdown"}, "expected the name of a grid, at most 32 characters long"),
+        ("edit", {"grid": "btc"}, "edit: Object missing required field `change`"),
+        (
+            "edit",
+            {"grid": "btc", "change": {"spacing": "1"}},
+            "edit: Object contains unknown field `spacing` - at `$.change`",
+        ),
+        ("edit", {"grid": "", "change": {"slots": 4}}, "expected the name of a grid, at most 32 characters long"),
+        *(("edit", {"grid": "btc", "change": change}, message) for change, message in BAD_CHANGES),
         ("set_speed", {"speed": -1}, "expected a finite speed of at least 0, found -1.0"),
     ],
 )
@@ -201,6 +271,8 @@ def _seeds(dice: random.Random) -> bytes:
             b'{"op": "events", "id": 2, "after": 3, "limit": 4}',
             b'{"op": "send", "id": 3, "command": "freeze", "arguments": {"grid": "btc", "slot": 4}}',
             b'{"op": "send", "id": 3, "command": "set_speed", "arguments": {"speed": 1e308}}',
+            b'{"op": "send", "id": 3, "command": "edit", "arguments": {"grid": "btc", "change": {"size": "7E+2"}}}',
+            b'{"op": "preview", "id": 4, "grid": "btc", "change": {"lower": "52000.5", "slots": 40}}',
         )
     )
 
@@ -230,7 +302,7 @@ async def test_two_thousand_broken_messages_do_no_harm(tmp_path: Path) -> None:
         client = await connect(tmp_path / "s")
         assert await client.snapshot() == engine.current
         await client.close()
-    assert {type(command).__name__ for command in engine.commands} <= {"Freeze", "SetSpeed"}
+    assert {type(command).__name__ for command in engine.commands} <= {"Freeze", "SetSpeed", "EditGrid"}
 
 
 @contextmanager

@@ -8,11 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.core.lattice import Funds
 from engine.model.actions import QuietBand
 from engine.model.errors import InvariantBroken
 from engine.model.events import Fact, OrderIntended, OrderReported
-from engine.model.money import ZERO
 from engine.model.order import OrderReport, OrderRequest, OrderStatus
 from engine.model.slot import Empty, Entering, Exiting
 from engine.runtime import coordinator as coordinators
@@ -29,7 +27,7 @@ class Desk:
     """A coordinator with everything it does written down in order: journal, executor, bands."""
 
     def __init__(self) -> None:
-        manager = SlotManager(some_books(), instance=INSTANCE, funds=Funds(quote=D(10_000), base=ZERO))
+        manager = SlotManager(some_books(), instance=INSTANCE)
         self.done: list[str] = []
         self.facts: list[Fact] = []
         self.bands: list[QuietBand] = []

@@ -11,21 +11,29 @@ from hypothesis import strategies as st
 
 from engine.model.errors import JournalFailed
 from engine.model.events import (
+    BlocksChanged,
     CancelRequested,
     DecisionNarrowed,
     DiscrepancyFound,
     DiscrepancyResolved,
     Fact,
+    FundingBooked,
     GridOpened,
     GridStateChanged,
     HoldingNoted,
+    LatticeMigrated,
     LotAdopted,
     LotCorrected,
+    LotMoved,
     LotSetAside,
     MarketAdopted,
     OrderIntended,
     OrderReleased,
     OrderReported,
+    PositionLiquidated,
+    RegimeChanged,
+    RiskMarked,
+    ShadowChanged,
     SlotFrozen,
     SlotThawed,
     WindowChanged,
@@ -34,7 +42,10 @@ from engine.model.grid import Direction, GridSpec, GridState, InitialPurchase, L
 from engine.model.market import FeeCurrency, Market
 from engine.model.order import Fill, OrderReport, OrderStatus, Side
 from engine.model.reconcile import Discrepancy, DiscrepancyKind, Resolution
+from engine.model.regime import SuppressedEntry
+from engine.model.risk import Block, RiskState, Trail
 from engine.model.slot import Lot
+from engine.model.swap import FundingPayment, Liquidation
 from engine.runtime.facts_codec import (
     KIND_OF_FACT,
     Chain,
@@ -112,6 +123,8 @@ lattices = st.builds(
     anchor=decimals,
     levels=st.lists(decimals, max_size=4).map(tuple),
     amounts=st.lists(decimals, max_size=4).map(tuple),
+    ids=st.lists(numbers, max_size=4).map(tuple),
+    sides=st.lists(st.sampled_from(Side), max_size=4).map(tuple),
 )
 discrepancies = st.builds(
     Discrepancy,
@@ -119,6 +132,21 @@ discrepancies = st.builds(
     report=st.none() | reports,
     quantity=decimals,
     market=st.none() | markets(),
+)
+entries = st.builds(SuppressedEntry, slot=numbers, price=decimals, exit_price=decimals, amount=decimals)
+blocks = st.one_of(
+    st.builds(Block, since_ms=numbers, until_ms=numbers, needs_person=st.just(False)),
+    st.builds(Block, since_ms=numbers, until_ms=st.none(), needs_person=st.just(True)),
+)
+risk_states = st.builds(
+    RiskState,
+    day=numbers,
+    day_start_total=decimals,
+    peak_total=decimals,
+    trails=st.lists(st.builds(Trail, best=decimals), max_size=2).map(tuple),
+)
+payments = st.builds(
+    FundingPayment, amount=decimals, rate=decimals, position=decimals, mark_price=decimals, at_ms=numbers
 )
 facts: dict[type[Fact], st.SearchStrategy[Fact]] = {
     GridOpened: st.builds(GridOpened, number=numbers, spec=specs(), market=markets(), lattice=lattices),
@@ -149,6 +177,28 @@ facts: dict[type[Fact], st.SearchStrategy[Fact]] = {
         DecisionNarrowed,
         left_out=st.lists(numbers, max_size=4).map(tuple),
         unsettled=st.lists(numbers, max_size=4).map(tuple),
+    ),
+    RegimeChanged: st.builds(RegimeChanged, since_ms=numbers),
+    ShadowChanged: st.builds(
+        ShadowChanged,
+        filled=st.lists(entries, max_size=3).map(tuple),
+        left=st.lists(numbers, max_size=3).map(tuple),
+    ),
+    BlocksChanged: st.builds(BlocksChanged, blocks=st.lists(blocks, max_size=2).map(tuple)),
+    RiskMarked: st.builds(RiskMarked, state=risk_states),
+    LatticeMigrated: st.builds(
+        LatticeMigrated,
+        spec=specs(),
+        lattice=lattices,
+        moved=st.lists(st.builds(LotMoved, source=numbers, target=numbers), max_size=2).map(tuple),
+        initial=st.lists(numbers, max_size=3).map(tuple),
+        funds_quote=decimals,
+        funds_base=decimals,
+    ),
+    FundingBooked: st.builds(FundingBooked, payment=payments),
+    PositionLiquidated: st.builds(
+        PositionLiquidated,
+        liquidation=st.builds(Liquidation, amount=decimals, price=decimals, fee=decimals, at_ms=numbers),
     ),
 }
 

@@ -21,7 +21,9 @@ D = Decimal
 
 def a_manager(quote: int = 10_000) -> SlotManager:
     """The default grid at 155 with this much money of its own."""
-    return SlotManager(some_books(), instance=INSTANCE, funds=Funds(quote=D(quote), base=ZERO))
+    books = some_books()
+    books.migrated_funds = Funds(quote=D(quote), base=ZERO)
+    return SlotManager(books, instance=INSTANCE)
 
 
 def an_entry(slot: int) -> PlaceOrder:
@@ -90,20 +92,20 @@ async def test_entries_beyond_the_grids_own_money_are_left_out_with_need_and_fou
     assert manager.money_block is not None
     assert manager.money_block.what == "entry of slot 5"
     assert manager.money_block.reason == "needs 150 USDT, the grid has 110 USDT free"
-    assert manager.free_quote() == 10
+    assert manager.free().quote == 10
 
 
 async def test_money_bound_by_an_order_is_free_again_as_what_was_paid_or_when_it_is_gone() -> None:
     manager = a_manager(250)
     await reserve(manager, an_entry(5))
-    assert manager.free_quote() == 100
+    assert manager.free().quote == 100
     order = order_of(manager.books.slots[5])
     assert order is not None
     report = a_report(order, OrderStatus.CANCELED, a_fill(amount="0.4", fee="0.0004"))
     change = manager.books.foresee(manager.books.slots[5], report)
     assert change is not None
     manager.books.settle(change)
-    assert manager.free_quote() == 250 - 60
+    assert manager.free().quote == 250 - 60
 
 
 async def test_cancelling_and_setting_aside_are_reserved_as_facts_too() -> None:

@@ -5,11 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from engine.core.lattice import Funds
 from engine.model.errors import InvariantBroken
 from engine.model.events import Fact, OrderIntended, OrderReported, SlotFrozen
 from engine.model.grid import GridState
-from engine.model.money import ZERO
 from engine.model.order import OrderStatus
 from engine.model.slot import Entering, Holding
 from engine.runtime.bookkeeper import GridBookkeeper
@@ -33,7 +31,7 @@ class Scene:
     def __init__(self) -> None:
         self.journal = MemoryJournal(IDENTITY)
         self.journal.stage("main", [an_opening(), a_state(GridState.RUNNING)], 0)
-        manager = SlotManager(some_books(), instance=INSTANCE, funds=Funds(quote=D(10_000), base=ZERO))
+        manager = SlotManager(some_books(), instance=INSTANCE)
         self.keeper = GridBookkeeper(
             manager, journal=JournalGate(self.journal, Story()), clock=VirtualClock(start_ms=0)
         )

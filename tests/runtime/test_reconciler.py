@@ -11,14 +11,16 @@ from engine.core.differences import about_holding, about_order
 from engine.exchange.port import Balance
 from engine.model.commands import Freeze
 from engine.model.events import HoldingNoted
+from engine.model.market import MarketKind
 from engine.model.order import OrderReport, OrderStatus, OwnFill
 from engine.model.reconcile import Discrepancy, DiscrepancyKind, Resolution
 from engine.runtime.account_view import look_at_orders
 from engine.runtime.clock import VirtualClock
 from engine.runtime.engine import Engine
 from engine.runtime.findings import Findings
+from engine.runtime.holdings import ReconciledGrid
 from engine.runtime.mirror import MemoryPhoto
-from engine.runtime.reconciler import CONFIRM_SECONDS, PASSES_MAX, ReconciledGrid, _fence
+from engine.runtime.reconciler import CONFIRM_SECONDS, PASSES_MAX, _fence
 from engine.runtime.tally import Tally
 from tests.builders import SYMBOL, a_fill, a_report, a_slot, an_id, an_order, some_books
 from tests.sim.engine_builders import AuditedExchange, Bench
@@ -258,7 +260,7 @@ def test_a_holding_waits_for_orders_that_can_explain_it(found: Discrepancy, expl
 
 def test_an_open_question_is_about_a_finding_only_with_the_figures_it_names() -> None:
     books = some_books()
-    short = about_holding(K.HOLDING_SHORT, total=D(0), held=D(1), quantity=D(1))
+    short = about_holding(K.HOLDING_SHORT, MarketKind.SPOT, total=D(0), held=D(1), quantity=D(1))
     for fact in ask(books, short):
         books.apply(fact, 0)
     findings = Findings()

@@ -10,7 +10,6 @@ import pytest
 
 from engine import api
 from engine.core.books import GridBooks
-from engine.core.lattice import funds_needed
 from engine.exchange.matching import MatchingOptions
 from engine.exchange.simulated import SimulatedOptions
 from engine.model.errors import JournalFailed
@@ -96,9 +95,8 @@ def test_every_frame_is_the_fold_up_to_its_record_with_every_amount_exact(record
         assert (frame.snapshot.sequence, frame.snapshot.at_ms) == (record.sequence, record.at_ms)
         for grid in frame.snapshot.grids:
             books = folded(records[: record.sequence], grid.name)
-            funds = funds_needed(books.spec, books.market, books.lattice)
             seen = Seen(mark=grid.price, mark_at_ms=grid.price_at_ms)
-            assert grid == BooksViewer(books, funds=funds).snapshot(books, seen)
+            assert grid == BooksViewer(books).snapshot(books, seen)
             assert grid.profit.residual == 0
 
 
@@ -312,9 +310,8 @@ def test_what_the_books_do_not_say_is_shown_as_blocks_before_the_frozen_slots() 
     books.apply(GridStateChanged(state=GridState.RUNNING, disposal=None, reason="started", by="engine"), 1_000)
     books.apply(SlotFrozen(slot=2, reason="frozen by wish", by="test"), 1_000)
     short = BlockView(what="entry of slot 3", reason="needs 130 USDT, the grid has 12 USDT free")
-    funds = funds_needed(books.spec, books.market, books.lattice)
     seen = Seen(mark=D(151), mark_at_ms=2_000, money_block=short, foreign_orders=2, wait_reason="disconnected")
-    grid = BooksViewer(books, funds=funds).snapshot(books, seen)
+    grid = BooksViewer(books).snapshot(books, seen)
     assert grid.blocks == (
         BlockView(what="decisions", reason="disconnected"),
         short,

@@ -17,7 +17,8 @@ from engine.model.events import (
 )
 from engine.model.reconcile import Choice, Discrepancy, DiscrepancyKind, Resolution
 from engine.model.snapshot import EngineEvent, EventLevel
-from engine.runtime.story import Story, event_from_fact
+from engine.runtime.fact_words import event_from_fact
+from engine.runtime.story import Story
 from tests.builders import a_lot, a_market
 
 FOUND = Discrepancy(
@@ -117,4 +118,4 @@ def test_a_reader_of_the_journal_gets_every_fact_in_words() -> None:
     narrowed = DecisionNarrowed(left_out=(3, 4), unsettled=(17,))
     event = event_from_fact("btc", narrowed, number=18, at_ms=5)
     assert (event.number, event.at_ms, event.grid, event.slot) == (18, 5, "btc", None)
-    assert event.text == "decided without what was just changing (slots: 3, 4)"
+    assert event.text == "decided without what was changing or refused (slots: 3, 4)"

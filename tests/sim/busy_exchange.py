@@ -16,10 +16,13 @@ from anyio.lowlevel import checkpoint
 from engine.exchange.matching import MatchingEngine, MatchingOptions
 from engine.exchange.port import Balance, ExchangeListener
 from engine.model.actions import QuietBand
+from engine.model.grid import MarginMode
 from engine.model.market import Market
 from engine.model.money import ZERO
 from engine.model.order import OrderReport, OrderRequest, OwnFill
+from engine.model.regime import Candle
 from engine.model.snapshot import Connection
+from engine.model.swap import FundingPayment, Liquidation, Position
 from engine.runtime.clock import Clock
 
 _IN_TIME = 0.5
@@ -140,6 +143,28 @@ class BusyExchange:
         """The newest executions."""
         await checkpoint()
         return tuple(own for own in self.matching.recent_fills(symbol) if own.fill.at_ms >= since_ms)
+
+    async def fetch_candles(self, symbol: str, interval_ms: int, limit: int) -> Sequence[Candle]:
+        """It has no history."""
+        return ()
+
+    def watch_candles(self, symbol: str, interval_ms: int) -> None:
+        """It tells none."""
+
+    async def fetch_positions(self) -> dict[str, Position]:
+        """A spot market has none."""
+        return {}
+
+    async def fetch_funding(self, symbol: str, since_ms: int) -> Sequence[FundingPayment]:
+        """A spot market has none."""
+        return ()
+
+    async def fetch_liquidations(self, symbol: str, since_ms: int) -> Sequence[Liquidation]:
+        """A spot market has none."""
+        return ()
+
+    async def set_leverage(self, symbol: str, leverage: Decimal, mode: MarginMode) -> None:
+        """A spot market has none."""
 
     def tell_prices(self) -> None:
         """Every price has been told already, quiet or not."""

@@ -124,11 +124,12 @@ class AuditedExchange(SimulatedExchange):
 
     def accepted(self, names: Iterable[str]) -> list[OrderReport]:
         """What it says of those of these orders that it has accepted."""
-        return [self.matching._orders[name].full_report() for name in names if name in self.matching._orders]
+        orders = self.matching._register._orders
+        return [orders[name].full_report() for name in names if name in orders]
 
     def open_order(self, client_order_id: str) -> ExchangeOrder:
         """An open order as the exchange has it."""
-        return self.matching._orders[client_order_id]
+        return self.matching._register._orders[client_order_id]
 
 
 class Bench:

@@ -8,7 +8,9 @@ from anyio.abc import TaskStatus
 
 from engine.exchange.port import ExchangeListener
 from engine.model.order import OrderReport, OrderRequest
+from engine.model.regime import Candle
 from engine.model.snapshot import Connection
+from engine.model.swap import FundingPayment, Liquidation
 from tests.sim.history import RecordedExchange
 
 
@@ -24,6 +26,15 @@ class _Overhearing:
 
     def on_report(self, report: OrderReport) -> None:
         self._listener.on_report(report)
+
+    def on_candle(self, symbol: str, interval_ms: int, candle: Candle, is_closed: bool) -> None:
+        self._listener.on_candle(symbol, interval_ms, candle, is_closed)
+
+    def on_funding(self, payment: FundingPayment) -> None:
+        self._listener.on_funding(payment)
+
+    def on_liquidation(self, liquidation: Liquidation) -> None:
+        self._listener.on_liquidation(liquidation)
 
     def on_connection(self, connection: Connection) -> None:
         if connection is Connection.DISCONNECTED:

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from engine.core.books import GridBooks
 from engine.exchange.port import Balance
+from engine.exchange.venue import Told
 from engine.model.errors import GridwrightError, Rejected
 from engine.model.events import Fact, Record
 from engine.model.market import Market
@@ -230,10 +231,11 @@ class RecordedExchange(AuditedExchange):
         self.history.cancel(client_order_id, at_ms)
         return super()._cancel(symbol, client_order_id, at_ms)
 
-    def _report(self, reports: Sequence[OrderReport], at_ms: int) -> None:
+    def _report(self, reports: Sequence[Told], at_ms: int) -> None:
         for report in reports:
-            is_ours = report.client_order_id in self._ours
-            self.history.reported(report, at_ms, is_ours=is_ours)
+            if isinstance(report, OrderReport):
+                is_ours = report.client_order_id in self._ours
+                self.history.reported(report, at_ms, is_ours=is_ours)
         super()._report(reports, at_ms)
 
 

@@ -118,14 +118,14 @@ def take_away(bench: Bench, client_order_id: str) -> ExchangeOrder:
     """The exchange does not know an open order any more, as another account would not; the order."""
     matching = bench.exchange.matching
     del matching._books[SYMBOL].orders[client_order_id]
-    return matching._orders.pop(client_order_id)
+    return matching._register._orders.pop(client_order_id)
 
 
 def put_back(bench: Bench, order: ExchangeOrder) -> None:
     """The exchange knows an order again that was taken away."""
     matching = bench.exchange.matching
     matching._books[SYMBOL].orders[order.client_order_id] = order
-    matching._orders[order.client_order_id] = order
+    matching._register._orders[order.client_order_id] = order
 
 
 async def compare(engine: Engine) -> str:

@@ -19,7 +19,10 @@ from tests.sim.engine_builders import Bench
 D = Decimal
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 CRASH = DATA / "samples" / "BTCUSDT_1m_2020-03-01_2020-03-15_crash.csv.gz"
+AUGUST = DATA / "samples" / "BTCUSDT_1m_2024-08-01_2024-08-12_crash_and_rebound.csv.gz"
 YEAR_2020 = DATA / "candles" / "binance_spot_BTCUSDT_1m_2020.parquet"
+YEAR_2022 = DATA / "candles" / "binance_spot_BTCUSDT_1m_2022.parquet"
+YEAR_2024 = DATA / "candles" / "binance_spot_BTCUSDT_1m_2024.parquet"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the recorded market data is not beside the project")
 
 

@@ -114,6 +114,7 @@ def three_days() -> ReplaySource:
         high=data.high[rows],
         low=data.low[rows],
         close=data.close[rows],
+        volume=data.volume[rows],
     )
     return ReplaySource(symbol=SYMBOL, data=part)
 

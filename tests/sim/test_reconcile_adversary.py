@@ -13,11 +13,11 @@ from engine.exchange.faults import FaultPlan
 from engine.exchange.outages import Outage
 from engine.exchange.port import Balance
 from engine.exchange.prices import Tick
+from engine.exchange.venue import Told
 from engine.model.commands import CommandDone, Pause, Reconcile
 from engine.model.errors import EngineStopped
 from engine.model.events import DiscrepancyFound
 from engine.model.grid import GridState
-from engine.model.order import OrderReport
 from engine.model.reconcile import DiscrepancyKind, Resolution
 from engine.model.snapshot import Connection, EngineState
 from engine.runtime.engine import Engine
@@ -79,7 +79,7 @@ class TwoSecondsLate(AuditedExchange):
             self._trade(SYMBOL, Tick(index=0, at_ms=self._now_ms(), price=price))
         return await super().fetch_balances()
 
-    def _report(self, reports: Sequence[OrderReport], at_ms: int) -> None:
+    def _report(self, reports: Sequence[Told], at_ms: int) -> None:
         super()._report(reports, at_ms + 2_000)
 
 

@@ -65,7 +65,7 @@ def test_three_grids_on_two_symbols_share_an_account_and_none_touches_what_is_of
     async def watch_the_money(engine: Engine) -> None:
         while engine.connection is not Connection.ENDED:
             for name, grid in engine.coordinators.items():
-                bound[name] = min(bound[name], grid.manager.free_quote())
+                bound[name] = min(bound[name], grid.manager.free().quote)
                 assert grid.manager.money_block is None
             await anyio.sleep(30)
         await until_quiet(engine)

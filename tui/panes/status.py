@@ -4,7 +4,8 @@ from tui.panes.lines import LinesPane
 from tui.present.manual import footer_for
 from tui.present.pieces import Line
 from tui.present.questions import question_lines
-from tui.present.status import alert_lines, block_lines, status_line, summary_line, tabs_line, tiny_line
+from tui.present.risk import is_bounded
+from tui.present.status import alert_lines, block_lines, market_lines, status_line, summary_line, tabs_line, tiny_line
 
 _BLOCK_LINES_SHORT = 2
 _BLOCK_LINES_TALL = 4
@@ -12,11 +13,12 @@ _TALL = 36
 
 
 class StatusPane(LinesPane):
-    """Two lines that never leave the screen: the engine, and the chosen grid."""
+    """What never leaves the screen: the engine, the chosen grid, and its market where that is watched."""
 
     def lines_for(self, width: int) -> tuple[Line, ...]:
-        """Status and summary."""
-        return status_line(self.view, width), summary_line(self.view, width)
+        """Status, summary, and what bounds openings."""
+        head = status_line(self.view, width), summary_line(self.view, width)
+        return *head, *market_lines(self.view, width)
 
 
 class TabsPane(LinesPane):
@@ -58,7 +60,13 @@ class FooterPane(LinesPane):
         has_many = engine is not None and len(engine.grids) > 1
         can_set_speed = engine is not None and engine.speed is not None
         has_questions = engine is not None and any(grid.questions for grid in engine.grids)
-        line = footer_for(width, has_many_grids=has_many, can_set_speed=can_set_speed, has_questions=has_questions)
+        line = footer_for(
+            width,
+            has_many_grids=has_many,
+            can_set_speed=can_set_speed,
+            has_questions=has_questions,
+            is_bounded=is_bounded(self.view),
+        )
         return (line,)
 
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable
 
+from engine.model.risk import BreakerKind
 from tui.keys import TABLE, Key, Scope, footer_keys
 from tui.present.pieces import BLANK, Line, Piece, Tone, fit_left, join_that_fit, wrap_words
 from tui.present.questions import KIND_WORDS
+from tui.present.regime import REGIME_SIGNS
+from tui.present.risk import BLOCK_WORDS
 from tui.present.words import ASKED, FROZEN, GRID_SIGNS, SLOT_SIGNS, Sign
 
 _TERM_WIDTH = 16
+_PANIC_PLACE = 5
 
 _SLOT_TEXTS = {
     "empty": "no lot and no order; waits to enter",
@@ -23,6 +27,24 @@ _GRID_TEXTS = {
     "halted": "for cause: nothing is placed any more; needs a person",
     "stopping": "orders and inventory are being disposed of",
     "stopped": "at its end; places nothing",
+}
+_REGIME_TEXTS = {
+    "ranging": "the price goes to and fro, or hardly moves: what a grid is made for",
+    "trending up": "an efficient way up that ADX, choppiness or slope confirm",
+    "trending down": "an efficient way down that ADX, choppiness or slope confirm",
+    "volatile": "the market moves far more than has been usual here",
+    "unknown": "too few candles, or some are missing: nobody can tell",
+}
+_BLOCK_TEXTS = {
+    BreakerKind.PANIC_KEY: "! was pressed; only a person lifts it",
+    BreakerKind.MARKET_PANIC: "leading markets fall on many times their volume; ends when they have recovered",
+    BreakerKind.LEADERS_UNSEEN: "too few leading markets can be seen to notice a panic",
+    BreakerKind.DAILY_LOSS: "lost more since midnight UTC than a day may cost",
+    BreakerKind.DRAWDOWN: "lost more since the best total than is allowed",
+    BreakerKind.FLOATING_LOSS: "what is held is worth too much less than it cost",
+    BreakerKind.STOP_LOSS: "the stop loss ended the grid",
+    BreakerKind.TAKE_PROFIT: "the take profit ended the grid",
+    BreakerKind.TRAILING_TAKE_PROFIT: "the price or total came back from its best by the trail",
 }
 _COLUMNS = (
     ("#", "number of the slot; 0 is the lowest. N slots lie between N+1 levels"),
@@ -50,6 +72,11 @@ _WORDS = (
     ("cash", "quote taken in (+) or paid out (−) by the fills; with inventory it is the total"),
     ("invested", "quote the whole ladder can need; the percentage is of this"),
     ("▲ a reason", "keeps the grid from acting, and why"),
+    ("enter, leave", "an indicator is met from enter on, and stays met until it has passed leave"),
+    ("shadow ledger", "what the entries that a regime held back would have lost and earned by now"),
+    ("break-even step", "the least step between two levels that pays the fees of a cycle"),
+    ("least possible", "the least quote with which every slot meets the least order of the market"),
+    ("loss at bound", "lost when the price is at the far end of the range: the lowest level of a long grid"),
     ("lag", "how late the engine's own loop runs; below 50ms is well"),
     ("x60", "market seconds per second of yours, in simulation"),
     ("SIMULATION", "our market, our money: nothing is real"),
@@ -59,10 +86,23 @@ _WORDS = (
 )
 
 
+_SCOPES = (
+    Scope.DASHBOARD,
+    Scope.LADDER,
+    Scope.QUESTIONS,
+    Scope.REGIME,
+    Scope.RISK,
+    Scope.PREFLIGHT,
+    Scope.EDIT,
+    Scope.REWIND,
+    Scope.APP,
+)
+
+
 def manual_lines(width: int) -> tuple[Line, ...]:
     """The whole help text for this width."""
     parts: list[Line] = []
-    for scope in (Scope.DASHBOARD, Scope.LADDER, Scope.QUESTIONS, Scope.REWIND, Scope.APP):
+    for scope in _SCOPES:
         entries = [((Piece(key.shown, Tone.KEY),), key.help) for key in TABLE if key.scope is scope]
         parts.extend(_section(f"Keys {scope.value}", entries, width))
     slots = [
@@ -74,6 +114,9 @@ def manual_lines(width: int) -> tuple[Line, ...]:
     parts.extend(_section("Grids", _signed_terms(GRID_SIGNS.values(), _GRID_TEXTS), width))
     kinds = [((Piece(kind.word, Tone.WARN),), kind.meaning) for kind in KIND_WORDS.values()]
     parts.extend(_section("Questions", kinds, width))
+    parts.extend(_section("Regimes", _signed_terms(REGIME_SIGNS.values(), _REGIME_TEXTS), width))
+    blocks = [((Piece(BLOCK_WORDS[kind], Tone.LOSS),), text) for kind, text in _BLOCK_TEXTS.items()]
+    parts.extend(_section("Blocks", blocks, width))
     parts.extend(_section("Columns", [((Piece(name, Tone.STRONG),), text) for name, text in _COLUMNS], width))
     parts.extend(_section("Numbers and words", [((Piece(name, Tone.STRONG),), text) for name, text in _WORDS], width))
     return tuple(parts[:-1])
@@ -99,11 +142,19 @@ def footer_line(keys: Iterable[Key], width: int) -> Line:
     return (Piece(" "), *join_that_fit(groups, width - 2))
 
 
-def footer_for(width: int, *, has_many_grids: bool, can_set_speed: bool, has_questions: bool = False) -> Line:
+def footer_for(
+    width: int, *, has_many_grids: bool, can_set_speed: bool, has_questions: bool = False, is_bounded: bool = False
+) -> Line:
     """The footer with only the keys that can do something now."""
     hidden = set() if has_questions else {"questions"}
     if not has_many_grids:
         hidden.add("next_grid")
     if not can_set_speed:
         hidden.update(("faster", "slower"))
-    return footer_line((key for key in footer_keys() if key.id not in hidden), width)
+    if not is_bounded:
+        hidden.update(("market", "limits"))
+    keys = [key for key in footer_keys() if key.id not in hidden]
+    if is_bounded:
+        # After leaving: what is looked for in a hurry stands where it is never cut off.
+        keys[_PANIC_PLACE:_PANIC_PLACE] = footer_keys(scope=Scope.APP)
+    return footer_line(keys, width)

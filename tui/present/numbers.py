@@ -14,6 +14,7 @@ NOTHING = "–"
 _HUNDRED = Decimal(100)
 _QUOTE_PLACES_MIN = 2
 _PLACES_MAX = 8
+_DAY_MS = 86_400_000
 
 
 def places_of(step: Decimal) -> int:
@@ -85,6 +86,11 @@ def duration(span_ms: int) -> str:
     return f"{minutes}m {second:02}s" if minutes else f"{second}s"
 
 
-def plural(count: int, noun: str) -> str:
-    """``1 order``, ``2 orders``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def moment(at_ms: int, now_ms: int) -> str:
+    """A time in UTC, with its date unless it is within a day of now: ``08:14:07Z``."""
+    return clock(at_ms) + "Z" if abs(now_ms - at_ms) < _DAY_MS else date_clock(at_ms)
+
+
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """``1 order``, ``2 orders``; ``nouns`` is a plural that is not made with an s."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {nouns or noun + 's'}"

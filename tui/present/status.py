@@ -16,6 +16,8 @@ from tui.present.numbers import (
     signed,
 )
 from tui.present.pieces import Line, Piece, Tone, cut_line, join, join_that_fit, line_width, spread
+from tui.present.regime import regime_line, regime_needs
+from tui.present.risk import BLOCKED, block_rows, block_summary, limits_line, unsaid_blocks
 from tui.present.words import (
     ASKED,
     CONNECTION_SIGNS,
@@ -92,6 +94,18 @@ def summary_line(view: View, width: int) -> Line:
     return join_that_fit(groups, width)
 
 
+def market_lines(view: View, width: int) -> tuple[Line, ...]:
+    """The regime at the left and the limit that matters most at the right; none where neither is configured."""
+    limits = limits_line(view, width)
+    if not limits:
+        regime = regime_line(view, width)
+        return (regime,) if regime else ()
+    room = width - line_width(limits) - 1
+    if regime_needs(view) <= room:
+        return (spread(regime_line(view, room), limits, width),)
+    return regime_line(view, width), cut_line((Piece(" "), *limits), width)
+
+
 def _price_group(view: View, grid: GridSnapshot) -> Line:
     if grid.price is None:
         return (Piece("no price yet", Tone.WARN),)
@@ -166,7 +180,10 @@ def _bar(text: str, tone: Tone, width: int) -> Line:
 
 
 def block_lines(view: View, width: int, limit: int) -> tuple[Line, ...]:
-    """Everything that keeps the grid from acting, with its reason, in at most ``limit`` lines."""
+    """Everything that keeps the grid from acting, with its reason, in at most ``limit`` lines.
+
+    Breakers come first, and where they do not fit all of them are still named, in as many lines as that takes.
+    """
     grid = view.grid
     if grid is None:
         return ()
@@ -176,9 +193,16 @@ def block_lines(view: View, width: int, limit: int) -> tuple[Line, ...]:
         if missing:
             what, _, parts = missing[0].text.strip().partition(": ")
             reasons.append((what, parts))
-    reasons.extend((block.what, block.reason) for block in grid.blocks)
+    reasons.extend((block.what, block.reason) for block in unsaid_blocks(grid))
     reasons.extend(_unsaid_reasons(grid))
     lines = [_block_line(what, reason, width) for what, reason in reasons]
+    tripped = block_rows(view, width)
+    if len(tripped) > 1 and len(tripped) + len(lines) > limit:
+        tripped = block_summary(view, width)
+    return *tripped, *_that_fit(lines, max(limit - len(tripped), 1))
+
+
+def _that_fit(lines: list[Line], limit: int) -> tuple[Line, ...]:
     if len(lines) <= limit:
         return tuple(lines)
     rest = len(lines) - limit + 1
@@ -187,7 +211,7 @@ def block_lines(view: View, width: int, limit: int) -> tuple[Line, ...]:
 
 def _unsaid_reasons(grid: GridSnapshot) -> list[tuple[str, str]]:
     """The reasons of the grid's state and of frozen slots, unless a block gives them already."""
-    said = {block.reason for block in grid.blocks}
+    said = {block.reason for block in grid.blocks} | {block.reason for block in grid.risk.blocks}
     reasons: list[tuple[str, str]] = []
     if grid.state in _EXPLAINED_STATES and grid.state_reason and grid.state_reason not in said:
         reasons.append((GRID_SIGNS[grid.state].word, grid.state_reason))
@@ -211,9 +235,11 @@ def tiny_line(view: View, width: int) -> Line:
         return cut_line((Piece("starting", Tone.WARN), Piece("  60x16 needed", Tone.DIM)), width)
     total = view.grid.profit.total
     asked = sum(len(grid.questions) for grid in view.engine.grids)
+    tripped = sum(len(grid.risk.blocks) for grid in view.engine.grids)
     groups: list[Line] = [
         (MODE_BANNERS[view.engine.mode],),
         (GRID_SIGNS[view.grid.state].piece(),),
+        (Piece(f"{BLOCKED.glyph} {plural(tripped, 'block')}", BLOCKED.tone),) if tripped else (),
         (Piece(f"{ASKED.glyph} {plural(asked, 'question')}", Tone.WARN),) if asked else (),
         labelled("total", Piece(signed(total, quote_places(view.grid.tick_size)), result_tone(total))),
         (Piece("60x16 needed", Tone.DIM),),

@@ -22,6 +22,8 @@ from tui.screens.confirm import ConfirmScreen
 from tui.screens.details import DetailsScreen
 from tui.screens.help import HelpScreen
 from tui.screens.reconcile import ReconcileScreen
+from tui.screens.regime import RegimeScreen
+from tui.screens.risk import RiskScreen
 from tui.screens.stop import StopScreen
 from tui.view import View
 
@@ -173,6 +175,14 @@ class Dashboard(Screen[None]):
     def action_questions(self) -> None:
         """Show what the books and the exchange disagree on; begin with the selected slot's question."""
         self.app.push_screen(ReconcileScreen(self.view, self.ladder.selected))
+
+    def action_market(self) -> None:
+        """Show the regime of the market."""
+        self.app.push_screen(RegimeScreen(self.view))
+
+    def action_limits(self) -> None:
+        """Show limits, stops and blocks."""
+        self.app.push_screen(RiskScreen(self.view))
 
     def action_help(self) -> None:
         """Show the help screen."""

@@ -33,7 +33,7 @@ from tui.present.rewind import (
     record_line,
     tiny_past_line,
 )
-from tui.present.status import summary_line
+from tui.present.status import market_lines, summary_line
 from tui.screens.dashboard import Dashboard
 from tui.screens.details import DetailsScreen
 from tui.view import View
@@ -75,7 +75,9 @@ class RewindScreen(Dashboard):
 
     def _head_lines(self, view: View, width: int) -> tuple[Line, ...]:
         lines = (*live_lines(self._live, width), banner_line(self._frame, width))
-        return lines if self._frame is None else (*lines, record_line(self._frame, width), summary_line(view, width))
+        if self._frame is None:
+            return lines
+        return *lines, record_line(self._frame, width), summary_line(view, width), *market_lines(view, width)
 
     def on_mount(self) -> None:
         """Begin at the newest record."""
@@ -170,6 +172,14 @@ class RewindScreen(Dashboard):
 
     def action_questions(self) -> None:
         """What was asked then is not to be answered now."""
+        self._grid_to_command()
+
+    def action_market(self) -> None:
+        """The regime screen shows what is now."""
+        self._grid_to_command()
+
+    def action_limits(self) -> None:
+        """What was blocked then is not to be lifted now."""
         self._grid_to_command()
 
     def _grid_to_command(self) -> GridSnapshot | None:
