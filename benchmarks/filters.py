@@ -178,7 +178,12 @@ _LAYOUT = "  {:<20}" + " {:>8}" * 5 + " {:>6}" + " {:>8} {:>7} {:>6} {:>8} {:>8}
 
 
 def lines() -> Iterator[str]:
-    """The table, each row as soon as it is known. Raises ``AssertionError`` where books do not explain an account."""
+    """The table, each row as soon as it is known.
+
+    Raises:
+        DataInvalid: the recorded data is not there.
+        AssertionError: books do not explain an account.
+    """
     logging.disable(logging.CRITICAL)
     yield "Amounts in USDT. grid + floating = total. drawdown: the most that the total was below its highest before, at"
     yield "every row of the data. The shadow ledger says what the regime prevented: avoided - missed = worth, after so"

@@ -97,6 +97,7 @@ def test_the_shipped_file_has_exactly_the_keys_of_the_contract() -> None:
         "reconcile": list(DiscrepancyKind),
         "exchange": ["id", "market_type", "sandbox", "keys", "ccxt"],
         "simulation": ["source", "seed", "speed", "path", "base", "quote", "market"],
+        "regime": ["enabled"],
     }
     market = ["tick", "lot", "min_notional", "maker_fee", "taker_fee", "fee_currency"]
     assert list(document["simulation"]["market"]) == market
@@ -178,7 +179,7 @@ def test_the_risk_that_the_shipped_file_offers_has_every_limit(tmp_path: Path) -
             ("contract_size", "maintenance_rate", "leverage_max", "leverage", "margin"),
             {'"BTC/USDT"': '"BTC/USDT:USDT"', '"received"': '"quote"', "lot = 0.00001": "lot = 0.001"},
         ),
-        (("regime",), {"[simulation]": "[regime]\n[simulation]"}),
+        (("regime",), {}),
     ],
 )
 def test_each_example_of_the_shipped_file_can_be_taken(

@@ -24,11 +24,12 @@ from engine.model.slot import Empty, Entering, Exiting, Holding, Slot
 
 _INFINITY = Decimal("Infinity")
 EVERYTHING = QuietBand(ZERO, _INFINITY)
-_RULE_WORDS = {
+RULE_WORDS = {
     EntryRule.ALL: "every entry opens",
     EntryRule.ALTERNATE: "every second slot is left out",
     EntryRule.NONE: "nothing new opens on this side",
 }
+"""What a rule does, in words."""
 
 
 def decide(view: GridView, price: Decimal) -> Decision:
@@ -212,7 +213,7 @@ def _why_cancel_entry(view: GridView, slot: Slot, state: Entering, price: Decima
     if not view.can_open:
         return "nothing new opens now"
     if view.regime is not None and not _may_enter(view, slot):
-        return f"the market is {view.regime.name.replace('_', ' ')}: {_RULE_WORDS[_rule(view, slot.entry_side)]}"
+        return f"the market is {view.regime.name.replace('_', ' ')}: {RULE_WORDS[_rule(view, slot.entry_side)]}"
     way = "risen" if slot.entry_side is Side.BUY else "fallen"
     if state.order.price != slot.entry_price and _is_reached(slot, price):
         return f"the price has {way} to the slot: its entry moves from the start price to its level"

@@ -98,8 +98,8 @@ class CommandDesk:
         """Do what is posted until cancelled, each through ``do``."""
         async with anyio.create_task_group() as comparisons:
             async for command, done, by in self._posted:
-                if isinstance(command, Reconcile):
-                    # It may wait for the exchange as long as that is away: nobody stands behind it.
+                if isinstance(command, Reconcile | EditGrid):
+                    # They may wait for the exchange as long as that is away: nobody stands behind them.
                     comparisons.start_soon(_serve_one, do, command, done, by)
                 else:
                     await _serve_one(do, command, done, by)

@@ -4,17 +4,18 @@ A slot that has not changed keeps its view object, so that a reader can tell by 
 and a snapshot of thousands of slots costs little.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from engine.core.books import GridBooks, Question
+from engine.core.ladder import RULE_WORDS
 from engine.core.lattice import cycle_profit_rate
 from engine.core.ledger import sum_of
-from engine.model.grid import GridState
+from engine.model.grid import Direction, GridState
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus
-from engine.model.regime import RegimeView
+from engine.model.regime import EntryRule, RegimeView
 from engine.model.risk_view import RiskView
 from engine.model.slot import Empty, Entering, Exiting, Holding, Slot, SlotState, lot_of, order_of
 from engine.model.snapshot import (
@@ -210,6 +211,7 @@ def _blocks(books: GridBooks, seen: Seen) -> tuple[BlockView, ...]:
     if seen.hindrance:
         blocks.append(BlockView(what="lattice", reason=seen.hindrance))
     blocks.extend(BlockView(what="entries", reason=f"{block.kind}: {block.reason}") for block in books.blocks)
+    blocks.extend(_regime_blocks(books))
     if seen.money_block is not None:
         blocks.append(seen.money_block)
     if seen.risk is not None:
@@ -220,6 +222,21 @@ def _blocks(books: GridBooks, seen: Seen) -> tuple[BlockView, ...]:
         if slot.freeze_reason is not None
     )
     return tuple(blocks)
+
+
+def _regime_blocks(books: GridBooks) -> Iterator[BlockView]:
+    """What the market's kind keeps from opening, on the sides that this grid opens on."""
+    regime, direction = books.regime, books.spec.direction
+    if regime is None or books.state is not GridState.RUNNING:
+        return
+    sides = (
+        ("long entries", regime.long_entries, direction is not Direction.SHORT),
+        ("short entries", regime.short_entries, direction is not Direction.LONG),
+    )
+    for what, rule, is_opened in sides:
+        if is_opened and rule is not EntryRule.ALL:
+            kind = regime.name.replace("_", " ")
+            yield BlockView(what=what, reason=f"the market is {kind}: {RULE_WORDS[rule]}: {'; '.join(regime.reasons)}")
 
 
 def _position_view(coordinator: GridCoordinator) -> PositionView | None:

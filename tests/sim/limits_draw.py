@@ -14,6 +14,7 @@ import numpy as np
 
 from engine.exchange.datafiles import market_data_from_columns
 from engine.exchange.faults import FaultPlan
+from engine.exchange.outages import Outage
 from engine.exchange.replay import ReplaySource
 from engine.model.commands import Command, EditGrid, GridChange, LiftBlock, Panic, Pause, Resume
 from engine.model.grid import (
@@ -118,7 +119,7 @@ def draw_limits(seed: int) -> LimitsDraw:
         quote=D(dice.choice((800, 2_500, 100_000))) if is_swap else D(100_000),
         start_ms=first_ms + PAST_SECONDS * 1000,
         path=_draw_path(dice, first_ms),
-        faults=_draw_faults(dice, seed, from_ms=first_ms + PAST_SECONDS * 1000),
+        faults=_draw_faults_from(dice, seed, first_ms + PAST_SECONDS * 1000),
         partial_fill_chance=dice.choice((D(0), D("0.3"), D("0.8"))),
         latency_ms=dice.choice((1, 25, 300, 1200)),
         schedule=Schedule(
@@ -198,9 +199,20 @@ def _draw_path(dice: Random, first_ms: int) -> tuple[tuple[int, Decimal], ...]:
     return tuple(path)
 
 
-def _draw_faults_of(dice: Random, seed: int) -> FaultPlan:
-    """Half of all runs meet no fault: there everything must be exact."""
-    return FaultPlan(seed=seed) if dice.random() < 0.35 else _draw_faults(dice, seed)
+def _draw_faults_from(dice: Random, seed: int, start_ms: int) -> FaultPlan:
+    """A third of all runs meet no fault: there nothing has an excuse."""
+    if dice.random() < 0.35:
+        return FaultPlan(seed=seed)
+    plan = _draw_faults(dice, seed)
+    windows = {
+        kind: tuple(_later(window, start_ms) for window in getattr(plan, kind))
+        for kind in ("bans", "stalls", "disconnects")
+    }
+    return replace(plan, **windows)  # type: ignore[arg-type]
+
+
+def _later(window: Outage, by_ms: int) -> Outage:
+    return Outage(from_ms=window.from_ms + by_ms, until_ms=window.until_ms + by_ms)
 
 
 def _draw_all_commands(dice: Random, slots: int) -> Iterator[tuple[float, Command]]:
@@ -306,7 +318,7 @@ def _draw_panic(dice: Random, symbol: str) -> PanicSettings | None:
 
 def _draw_regime(dice: Random) -> RegimeSettings:
     """Windows so short that a minute or two make a regime."""
-    settings = RegimeSettings(
+    return RegimeSettings(
         interval_ms=MINUTE_MS,
         history=8,
         adx_candles=2,
@@ -322,4 +334,3 @@ def _draw_regime(dice: Random) -> RegimeSettings:
         gap_recovery=1,
         stale_after_ms=dice.choice((5_000, 20_000, 90_000)),
     )
-    return settings

@@ -391,7 +391,7 @@ def unknown_outcome_taken_as_failure() -> Changes:
     return [(OrderExecutor, "_placed", placed)]
 
 
-@bug("'not found' is believed while the request may still arrive", says="I1|I2|I6")
+@bug("'not found' is believed while the request may still arrive", says="I1|I2|I6|was closed with")
 def not_found_trusted_too_early() -> Changes:
     return [(executors, "REQUEST_LIFE_SECONDS", 0.0)]
 

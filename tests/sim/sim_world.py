@@ -27,6 +27,7 @@ from engine.model.snapshot import EngineState
 from engine.runtime.clock import VirtualClock
 from engine.runtime.engine import Engine
 from engine.runtime.locks import _held_by_task
+from engine.settings import Settings
 from tests.builders import INSTANCE
 from tests.sim.engine_builders import IDENTITY, some_settings
 from tests.sim.gap_witness import GapWitness
@@ -136,11 +137,14 @@ class SimWorld:
         schedule: Schedule,
         commit_seconds: Callable[[int], float] = lambda _: 0.0,
         reconcile_seconds: float = 0.0,
+        settings: Settings | None = None,
+        exchange_type: type[SwornExchange] = SwornExchange,
     ) -> None:
+        """``settings`` None: those of one grid with nothing limited and nobody watching its market."""
         self.clock = VirtualClock(start_ms=0)
         self.before = dict(balances)
         self.market = market
-        self.exchange = SwornExchange(
+        self.exchange = exchange_type(
             markets={market.symbol: market},
             sources={source.symbol: source},
             balances=balances,
@@ -151,7 +155,7 @@ class SimWorld:
         self.engine: Engine | None = None
         self.lives = self.deaths = self.steps = 0
         self.digest = ""
-        self._settings = some_settings(spec)
+        self._settings = settings or some_settings(spec)
         self._schedule = schedule
         self._commit_seconds = commit_seconds
         self._reconcile_seconds = reconcile_seconds
@@ -242,7 +246,7 @@ class SimWorld:
             assert held == books.ledger.base, f"I3: the slots hold {held}, the ledger says {books.ledger.base}"
             for slot in books.slots:
                 if isinstance(slot.state, Exiting):
-                    rest, lot = slot.state.order.amount - slot.state.order.filled, slot.state.lot.quantity
+                    rest, lot = slot.state.order.amount - slot.state.order.filled, abs(slot.state.lot.quantity)
                     assert rest <= lot, f"I8: the exit of slot {slot.index} sells {rest} more of a lot of {lot}"
 
 
