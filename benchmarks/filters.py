@@ -188,8 +188,8 @@ def lines() -> Iterator[str]:
     yield "Amounts in USDT. grid + floating = total. drawdown: the most that the total was below its highest before, at"
     yield "every row of the data. The shadow ledger says what the regime prevented: avoided - missed = worth, after so"
     yield "many cycles missed; apart is by how much the total differs from that of the run without, and should be near."
-    yield f"Each grid: {_SLOTS} slots of {_QUOTE_PER_SLOT} USDT, from a fifth below to a fifth above the first price, bought"
-    yield f"at the start by limit orders. Stops: a twentieth below the range, and a total of -{_LOSS_MAX}; both flatten."
+    yield f"Each grid: {_SLOTS} slots of {_QUOTE_PER_SLOT} USDT a fifth around the first price, bought by limit."
+    yield f"Stops: a twentieth below the range, and a total of -{_LOSS_MAX}; both flatten."
     worst = ZERO
     for market in MARKETS:
         yield ""

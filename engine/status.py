@@ -5,13 +5,16 @@ outside reaches a terminal raw. Keys are only ever added.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from engine.model.amounts import spans_text
 from engine.model.money import text_from_decimal
 from engine.model.snapshot import (
+    BlockView,
     EngineEvent,
     EngineSnapshot,
     GridSnapshot,
@@ -23,10 +26,14 @@ from engine.model.snapshot import (
 )
 from engine.model.text import clean_text
 from engine.model.times import time_text
+from engine.model.words import price_text, words_of
 from engine.status_sense import position_object, regime_object, risk_object
 from engine.version import program_version
 
 _SLOTS_BESIDE_PRICE = 6
+_REFUSAL = re.compile(r"slot (\d{1,9}): (.*)", re.DOTALL)
+"""How a reason begins that is of one slot alone."""
+_FIGURES = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _QUESTIONS_IN_FULL = 10
 """Of a long list the beginning is read, and the command that answers must not scroll away."""
 
@@ -205,7 +212,9 @@ def _grid_lines(grid: GridSnapshot) -> list[str]:
     reason = f" ({clean_text(grid.state_reason, 500)})" if grid.state_reason else ""
     profit = grid.profit
     states = Counter(slot.state for slot in grid.slots)
-    counts = ", ".join(f"{states[name]} {name.value}" for name in SlotStateName if states[name])
+    counts = ", ".join(f"{states[name]} {words_of(name)}" for name in SlotStateName if states[name])
+    near = _slots_around_price(grid)
+    shown = f" ({len(near)} of {len(grid.slots)} shown, nearest the price)" if len(near) < len(grid.slots) else ""
     money = (
         f"total {_amount(profit.total)}  grid {_amount(profit.grid)}  floating {_amount(profit.floating)}"
         f"  fees {_amount(profit.fees)}  residual {text_from_decimal(profit.residual)} {quote}"
@@ -214,18 +223,39 @@ def _grid_lines(grid: GridSnapshot) -> list[str]:
         f"{text_from_decimal(grid.inventory)} {base} (dust {text_from_decimal(grid.dust)})"
         f"  cash {_amount(grid.cash)} {quote}  cycles {grid.cycles}"
     )
-    blocks = [f"{clean_text(block.what, 60)}: {clean_text(block.reason, 500)}" for block in grid.blocks]
+    blocks = _blocks_texts(grid.blocks)
     return [
-        f"{clean_text(grid.name, 32)}  {clean_text(grid.symbol, 50)}  {grid.state.value}{reason}  {price}",
+        f"{clean_text(grid.name, 32)}  {clean_text(grid.symbol, 50)}  {words_of(grid.state)}{reason}  {price}",
         f"  profit    {money}",
         f"  holds     {holds}",
         *_sense_lines(grid),
         *(f"  blocked   {block}" for block in blocks),
         *_foreign_lines(grid.foreign_orders),
         *_questions_lines(grid),
-        f"  slots     {len(grid.slots)}: {counts or 'none'}",
-        *_table(_slots_around_price(grid)),
+        f"  slots     {len(grid.slots)}: {counts or 'none'}{shown}",
+        *_table(near),
     ]
+
+
+def _blocks_texts(blocks: Sequence[BlockView]) -> list[str]:
+    """Every block once; slots that are refused alike but for the figures are one line, with those of the first."""
+    texts: list[str] = []
+    refused: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    for block in blocks:
+        found = _REFUSAL.fullmatch(block.reason)
+        if found is None:
+            texts.append(f"{clean_text(block.what, 60)}: {clean_text(block.reason, 500)}")
+        else:
+            refused.setdefault((block.what, _FIGURES.sub("", found[2])), []).append((int(found[1]), found[2]))
+    for (what, _), slots in refused.items():
+        reasons = {reason for _, reason in slots}
+        noun, note = (
+            ("slots" if len(slots) > 1 else "slot"),
+            (" (the first; the others alike)" if len(reasons) > 1 else ""),
+        )
+        where = spans_text(sorted(slot for slot, _ in slots))
+        texts.append(f"{clean_text(what, 60)}: {noun} {where}: {clean_text(slots[0][1], 500)}{note}")
+    return texts
 
 
 def _sense_lines(grid: GridSnapshot) -> list[str]:
@@ -233,10 +263,11 @@ def _sense_lines(grid: GridSnapshot) -> list[str]:
     lines = []
     if grid.regime is not None:
         since = time_text(grid.regime.since_ms)
-        lines.append(f"  regime    {grid.regime.name.value.replace('_', ' ')} since {since}: {grid.regime.reasons[0]}")
+        reason = clean_text(grid.regime.reasons[0], 500)
+        lines.append(f"  regime    {words_of(grid.regime.name)} since {since}: {reason}")
     if grid.position is not None:
         ends = grid.position.liquidation_price
-        liquidation = "no liquidation price" if ends is None else f"liquidation at {text_from_decimal(ends)}"
+        liquidation = "no liquidation price" if ends is None else f"liquidation at {price_text(ends, grid.tick_size)}"
         amount, funding = text_from_decimal(grid.position.amount), _amount(grid.position.funding)
         lines.append(
             f"  position  {amount} x{text_from_decimal(grid.position.leverage)}, {liquidation}, funding {funding}"
@@ -260,7 +291,7 @@ def _question_head(question: QuestionView) -> str:
     where = "" if question.slot is None else f" slot {question.slot}"
     order = f" order {clean_text(question.client_order_id, 40)}" if question.client_order_id else ""
     name = clean_text(question.name, 64)
-    return f"  question  {name}: {question.kind.value}{where}{order}, since {time_text(question.asked_ms)}"
+    return f"  question  {name}: {words_of(question.kind)}{where}{order}, since {time_text(question.asked_ms)}"
 
 
 def _question_lines(grid: str, question: QuestionView) -> list[str]:
@@ -288,7 +319,7 @@ def _slots_around_price(grid: GridSnapshot) -> Sequence[SlotView]:
 
 def _table(slots: Iterable[SlotView]) -> list[str]:
     rows = [("slot", "lower", "upper", "state", "quantity", "order", "cycles", "profit")]
-    for slot in sorted(slots, key=lambda slot: slot.index, reverse=True):
+    for slot in reversed(tuple(slots)):
         frozen = "" if slot.freeze_reason is None else " (frozen)"
         rows.append(
             (

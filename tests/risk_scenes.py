@@ -139,7 +139,12 @@ CALM_LIMITS = (
     limit(LimitName.EXPOSURE, "3280", "4000", "USDT"),
     limit(LimitName.OPEN_ORDERS, "24", "60", ""),
     limit(
-        LimitName.ORDER_NOTIONAL, None, "500", "USDT", is_blocking=False, reason="every entry is worth at most 500 USDT"
+        LimitName.ORDER_NOTIONAL,
+        None,
+        "500",
+        "USDT",
+        is_blocking=False,
+        reason="an entry may be worth at most 500 USDT",
     ),
     limit(LimitName.DAILY_LOSS, "18.4", "150", "USDT"),
     limit(LimitName.DRAWDOWN, "62.1", "400", "USDT"),
@@ -150,7 +155,12 @@ FULL_LIMITS = (
     limit(LimitName.OPEN_ORDERS, "24", "60", ""),
     CALM_LIMITS[2],
     limit(
-        LimitName.PRICE_BAND, None, "5", "%", is_blocking=False, reason="beyond the market every price is at most 5 %"
+        LimitName.PRICE_BAND,
+        None,
+        "5",
+        "%",
+        is_blocking=False,
+        reason="an order may be priced at most 5 % beyond the market",
     ),
     limit(LimitName.ORDER_RATE, "7", "30", ""),
     limit(LimitName.DAILY_LOSS, "18.4", "150", "USDT"),

@@ -119,7 +119,7 @@ BAD: dict[str, Bad] = {
     ),
     "not enough money": Bad(
         config=changed("quote_per_slot = 100", "quote_per_slot = 1000"),
-        problems=("grid 'btc': expected 39988.8489341 USDT on the account that no other grid needs, found 10000",),
+        problems=("grid 'btc': expected 39988.849 USDT on the account that no other grid needs, found 10000",),
     ),
     "unknown key": Bad(
         config=changed("speed", "sped"), problems=("my.toml: simulation.sped: unknown key, did you mean speed?",)
@@ -202,7 +202,7 @@ def test_a_second_grid_without_money_refuses_the_first_start_as_a_whole(tmp_path
     place = Place(tmp_path, both)
     refused = place.run(*RUN_TO_END)
     assert refused.code == 2
-    assert refused.trouble[0].startswith("grid 'two': expected 11989.0021578 USDT on the account that no other grid")
+    assert refused.trouble[0].startswith("grid 'two': expected 11989.002 USDT on the account that no other grid")
     place.configure(changed("= 100", "= 50", "= 300", "= 150", text=both))
     assert place.run(*RUN_TO_END).code == 0
 

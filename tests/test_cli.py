@@ -23,7 +23,7 @@ TOP = Path(__file__).parent.parent
 GOOD = (TOP / "config.toml").read_text()
 
 
-QUESTIONS = (["preflight"], ["edit", "--slots", "4"], ["panic", "--yes"], ["lift", "panic_key", "--yes"])
+QUESTIONS = (["edit", "--slots", "4"], ["panic", "--yes"], ["lift", "panic_key", "--yes"])
 
 
 class FakeTerminal:

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from engine.cli.edit import preview_text
 from engine.cli.preflight import preflight_figures
 from engine.model.amounts import amount_from_text, slots_from_text, spans_text
 from engine.model.commands import Command, CommandDone, EditGrid, GridChange, LiftBlock, Panic
 from engine.model.errors import CommandRefused
+from engine.model.grid import GridState
 from engine.model.preflight import EditPreview
 from engine.model.risk import (
     Block,
@@ -28,6 +30,7 @@ from tests.test_cli_resolve import run, run_typing
 
 CHANGE = GridChange(lower=Decimal(53600), upper=Decimal(72000), slots=46)
 EDIT = ("edit", "--lower", "53600", "--upper", "72000", "--slots", "46")
+NOTHING_DONE = "nothing was done: expected --yes, or a terminal to confirm this on"
 EFFECT = "buys 0.0166 BTC for about 1002.85 USDT at once, cancels 2 orders, 10 slots appear, 4 disappear, 36 stay"
 BLOCK = Block(
     kind=BreakerKind.DRAWDOWN, reason="15% under the peak\x1b[2J", since_ms=0, until_ms=None, needs_person=True
@@ -113,7 +116,7 @@ def test_a_start_that_is_forbidden_is_a_failure_that_says_why(
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "  problem: too little<U+001B>[2J money"
     assert lines[2].startswith("  warning: the liquidation price 51234.5 lies above")
-    assert "  liquidation price  51234.50" in lines
+    assert "  liquidation price  51234.5" in lines
     assert not any("loss at the stop" in line for line in lines)
 
 
@@ -144,30 +147,49 @@ def test_a_grid_without_slots_has_figures_all_the_same() -> None:
     assert (figures["traded at once"], figures["orders live"]) == ("nothing", "24")
 
 
+def test_what_is_needed_for_trailing_is_told_apart() -> None:
+    trailing = preflight_scenes.preflight(trailing_quote=Decimal("982.2"), trailing_base=Decimal("0.5"))
+    figures = dict(preflight_figures(trailing))
+    assert figures["needs"] == "3982.22 USDT and 0 BTC, of which 982.20 USDT and 0.5 BTC for trailing"
+
+
 def test_an_edit_prints_its_preview_and_is_done_with_yes(
     engine: EditedEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(*EDIT, "--yes", state=tmp_path) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
-    assert [" ".join(line.split()) for line in lines[:4]] == [
+    assert [" ".join(line.split()) for line in lines[:5]] == [
         "btc BTC/USDT price 60412.37",
+        "a grid like this one, and like the edited one, if it were started now:",
         "before after",
         "range 52000 to 68000 in 40 slots 53600 to 72000 in 46 slots",
         "needs 3982.22 USDT and 0 BTC 4600.10 USDT and 0 BTC",
     ]
-    assert lines[-8:] == [
-        "  stay      36: 4-39",
-        "  gone      4: 0-3",
-        "  new       10: 40-49",
-        "  lots move 2: 39 to 41, 38 to 40",
-        "  cancels   2: g1btc0009n000007, g1btc0010n000007",
-        "  at once   buys 0.0166 BTC for about 1002.85 USDT",
-        "  loss      405.61 USDT before, 515.20 USDT after, at the far bound",
+    assert sum("loss" in line for line in lines) == 1, "the losses of a fresh start are not those of this grid"
+    assert lines[-9:] == [
+        "  the grid that runs:",
+        "  stay               36: 4-39",
+        "  gone               4: 0-3",
+        "  new                10: 40-49",
+        "  lots move          2: 39 to 41, 38 to 40",
+        "  cancels            2: g1btc0009n000007, g1btc0010n000007",
+        "  at once            buys 0.0166 BTC for about 1002.85 USDT",
+        "  loss at the bound  405.61 -> 515.20 USDT, of what is held and may still open",
         "  warning: the highest level 72000 lies 19.2% above the price",
     ]
     assert err == "did EditGrid\n"
     assert (engine.asked, engine.commands) == ([("btc", CHANGE)], [EditGrid(grid="btc", change=CHANGE)])
+
+
+def test_what_waits_for_a_block_is_not_said_to_happen_at_once(engine: EditedEngine, tmp_path: Path) -> None:
+    engine.previews = [preflight_scenes.preview(waits_for="panic key: pressed")]
+    code, screen = run_typing(b"no\n", *EDIT, state=tmp_path)
+    assert code == 1
+    waiting = "buys 0.0166 BTC for about 1002.85 USDT"
+    printed = preview_text("btc", engine.previews[0])
+    assert f"  at once            {waiting}, once it may: panic key: pressed" in printed.splitlines()
+    assert f"the edit {waiting} once it may (panic key: pressed), cancels 2 orders" in screen
 
 
 def test_the_preview_for_programs_is_one_object(
@@ -198,10 +220,7 @@ def test_an_edit_needs_yes_where_nobody_can_type_it(
     engine: EditedEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(*EDIT, state=tmp_path) == 2
-    assert capsys.readouterr().err.splitlines() == [
-        f"the edit {EFFECT}",
-        "expected --yes, or a terminal to confirm it on",
-    ]
+    assert capsys.readouterr().err.splitlines() == [NOTHING_DONE, f"meant: the edit {EFFECT}"]
     assert engine.commands == []
 
 
@@ -271,10 +290,13 @@ def test_panic_and_lift_reach_the_engine_with_yes(
 @pytest.mark.parametrize(
     "words, said",
     [
-        (["panic"], "panic: the entries of btc are cancelled and nothing opens until a person lifts it; exits go on"),
+        (["panic"], "a panic cancels the entries of btc and opens nothing until a person lifts it; exits go on"),
         (
             ["lift", "drawdown"],
-            "lifting drawdown lets btc open again; it was raised because: 15% under the peak<U+001B>[2J",
+            (
+                "lifting ends this block, and btc opens again; it was raised because of drawdown: "
+                "15% under the peak<U+001B>[2J"
+            ),
         ),
     ],
 )
@@ -282,7 +304,7 @@ def test_panic_and_lift_say_what_they_do_and_need_yes_where_nobody_can_type_it(
     words: list[str], said: str, engine: EditedEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(*words, state=tmp_path) == 2
-    assert capsys.readouterr().err.splitlines() == [said, "expected --yes, or a terminal to confirm it on"]
+    assert capsys.readouterr().err.splitlines() == [NOTHING_DONE, f"meant: {said}"]
     assert engine.commands == []
 
 
@@ -294,9 +316,27 @@ def test_a_block_that_does_not_stand_cannot_be_lifted_and_those_that_do_are_name
     assert run("lift", "panic_key", "--yes", state=tmp_path) == 1
     assert engine.commands == []
     assert capsys.readouterr().err.splitlines() == [
-        "btc: no block panic_key stands, it may be lifted already (standing: drawdown)",
-        "btc: no block panic_key stands, it may be lifted already (standing: none)",
+        "btc: no block of panic key stands, it may be lifted already (standing: drawdown)",
+        "btc: no block of panic key stands, it may be lifted already (standing: none)",
     ]
+
+
+def test_lifting_a_block_of_a_stopped_grid_says_that_it_stays_stopped(engine: EditedEngine, tmp_path: Path) -> None:
+    stopped = make_grid(risk=RiskView(blocks=(BLOCK,)), state=GridState.STOPPED)
+    engine.current = make_snapshot(stopped)
+    code, screen = run_typing(b"no\n", "lift", "drawdown", state=tmp_path)
+    assert code == 1
+    assert "lifting ends this block, but btc stays stopped until it is resumed; it was raised because of" in screen
+
+
+@pytest.mark.parametrize("kind", ["panic key", "panic-key", "panic_key"])
+def test_a_block_is_named_as_the_status_names_it_or_as_a_script_does(
+    kind: str, engine: EditedEngine, tmp_path: Path
+) -> None:
+    block = replace(BLOCK, kind=BreakerKind.PANIC_KEY, reason="the panic key was pressed by ann")
+    engine.current = make_snapshot(make_grid(risk=RiskView(blocks=(block,))))
+    assert run("lift", kind, "--yes", state=tmp_path) == 0
+    assert engine.commands == [LiftBlock(grid="btc", kind=BreakerKind.PANIC_KEY)]
 
 
 def test_a_word_that_is_no_block_is_wrong_use_and_lists_all_there_are(

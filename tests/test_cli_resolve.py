@@ -106,7 +106,10 @@ def test_an_answer_that_moves_money_needs_yes_where_nobody_can_type_it(
     assert engine.commands == []
     assert capsys.readouterr() == (
         "",
-        "write_off moves money: books 0.5 as lost\nexpected --yes, or a terminal to confirm it on\n",
+        (
+            "nothing was done: expected --yes, or a terminal to confirm this on\n"
+            "meant: write_off moves money: books 0.5 as lost\n"
+        ),
     )
 
 

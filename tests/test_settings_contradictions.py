@@ -134,11 +134,10 @@ def test_only_linear_swaps_are_traded(symbol: str, expected: str, tmp_path: Path
     assert problems_of(GRID.replace("BTC/USDT", symbol), tmp_path) == [problem]
 
 
-def test_two_grids_on_a_swap_share_its_leverage_and_its_margin(tmp_path: Path) -> None:
+def test_a_second_grid_on_a_swap_is_named_once_whatever_else_they_differ_in(tmp_path: Path) -> None:
     first = f'{SWAP_GRID}leverage = 3\nmargin = "isolated"\n'
     assert problems_of(first + SWAP_GRID.replace('"btc"', '"b2"'), tmp_path) == [
-        "grid[1].leverage: expected 3 as in grid[0]: a swap has one leverage per account, found 1",
-        'grid[1].margin: expected "isolated" as in grid[0]: a swap has one margin per account, found "cross"',
+        "grid[1].symbol: expected one grid on BTC/USDT:USDT, as a swap has one position, found grid[0] on it as well",
     ]
     eth = SWAP_GRID.replace('"btc"', '"eth"').replace("BTC/", "ETH/")
     assert len(load(first + eth, tmp_path).grids) == 2

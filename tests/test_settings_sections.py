@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.model.risk import BreakerKind
 from tests.settings_builders import GRID, SWAP_GRID, problems_of
 
 TIME = "expected a date or a time in UTC, such as 2020-03-12 or 2020-03-12T10:30:00Z, found"
@@ -134,6 +135,68 @@ SECTIONS = [
         ],
     ),
 ]
+
+NOTHING_HIDDEN = [
+    (
+        "[regime]\nadx = { enter = 20, leave = 25 }\nhistory = 80\ngap_max = -1\nslope = { enter = 0, leave = 3 }",
+        [
+            "regime.slope.enter: expected a number above 0, found 0",
+            "regime.gap_max: expected a whole number from 0 to 5000, found -1",
+            "regime.adx: enter must be above leave, was 20.0 and 25.0",
+            "regime: history must cover the 85 candles that the indicators need, was 80",
+        ],
+    ),
+    (
+        '[risk.panic]\nsymbols = ["A/B", "A/B"]\ntrigger = 0\nrecovery = 3\ninterval = "90s"',
+        [
+            "risk.panic.trigger: expected a whole number from 1 to 50, found 0",
+            f'risk.panic.interval: {CANDLE} "90s"',
+            "risk.panic: symbols must each be named once, A/B is named more often",
+            "risk.panic: recovery must be between 1 and the number of symbols, 1, was 3",
+        ],
+    ),
+    (
+        (
+            "[risk]\norder_notional_max = 10\nexposure_quote_max = 5\n"
+            '[risk.panic]\nsymbols = ["A/B", "C"]\ntrigger = 2\nrecovery = 2'
+        ),
+        [
+            'risk.panic.symbols[1]: expected BASE/QUOTE, such as BTC/USDT, found "C"',
+            "risk: exposure_quote_max must be at least order_notional_max, was 5 and 10",
+        ],
+    ),
+    (
+        (
+            "[risk]\ndaily_loss_max = -1\norder_notional_max = 10\nexposure_quote_max = 5\n"
+            '[[risk.breaker]]\nkind = "drawdown"\ncooldown_seconds = -1\n[[risk.breaker]]\nkind = "drawdown"\n'
+            "[[risk.breaker]]\nneeds_person = true"
+        ),
+        [
+            "risk.daily_loss_max: expected an amount above 0, found -1",
+            "risk.breaker[0].cooldown_seconds: expected whole seconds from 0 to 2592000, found -1",
+            f"risk.breaker[2].kind: expected one of {', '.join(BreakerKind)}, found nothing",
+            "risk: exposure_quote_max must be at least order_notional_max, was 5 and 10",
+            "risk.breaker: there must be one rule for drawdown, found 2",
+        ],
+    ),
+    (
+        "[simulation.market]\nleverage_max = 2000",
+        ["simulation.market.leverage_max: expected no leverage_max: no grid trades a swap, found 2000"],
+    ),
+]
+
+
+@pytest.mark.parametrize("text, problems", NOTHING_HIDDEN)
+def test_one_bad_value_hides_no_contradiction_beside_it_and_no_key_is_told_twice(
+    text: str, problems: list[str], tmp_path: Path
+) -> None:
+    assert problems_of(f"{text}\n{GRID}", tmp_path) == problems
+
+
+def test_a_word_that_is_no_margin_is_one_problem_of_a_spot_grid(tmp_path: Path) -> None:
+    assert problems_of(f'{GRID}margin = "lots"\n', tmp_path) == [
+        'grid[0].margin: expected no margin on a spot market, found "lots"'
+    ]
 
 
 @pytest.mark.parametrize("text, problems", SECTIONS)

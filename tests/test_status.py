@@ -10,7 +10,7 @@ import pytest
 from engine.model.grid import GridState
 from engine.model.order import OrderStatus
 from engine.model.reconcile import Choice, DiscrepancyKind, Resolution, ViewRow
-from engine.model.snapshot import EngineState, PartView, SlotStateName
+from engine.model.snapshot import BlockView, EngineState, PartView, SlotStateName
 from engine.model.times import time_text
 from engine.status import (
     event_from_engine,
@@ -56,13 +56,18 @@ def test_the_grid_part_has_every_key_of_the_contract() -> None:
         "price_time": "2020-03-12T00:00:00.123Z",
         "anchor": "1150",
         "window": 2,
+        "direction": "long",
+        "lattice_version": 1,
         "regime": {"name": "unknown", "since": None, "reasons": ["no regime monitor is configured"]},
+        "risk": {"limits": [], "stops": [], "blocks": [], "refusals": []},
+        "position": None,
         "blocks": [{"what": "entries", "reason": "the price is outside"}],
         "profit": {
             "grid": "1.5",
             "floating": "-0.25",
             "fees": "0.3",
             "total": "1.25",
+            "funding": "0",
             "residual": "0",
             "fees_by_currency": {"BTC": "0.0001", "USDT": "0.2"},
         },
@@ -92,6 +97,7 @@ def test_the_grid_part_has_every_key_of_the_contract() -> None:
         "cycles": 0,
         "profit": "0",
         "cycle_profit": "1",
+        "entry_side": "buy",
     }
     assert (slots[1]["order"], slots[1]["frozen"]) == (None, "by the operator")
 
@@ -134,7 +140,7 @@ def test_of_many_questions_the_oldest_are_told_in_full_and_the_others_in_one_lin
     assert at == [f"q{number}:" for number in range(1, 14)]
     answers = [line.split()[4] for line in lines if "answer with:" in line]
     assert answers == [f"q{number}" for number in range(1, 11)]
-    last = lines.index("  question  q13: holding_short, since 2020-03-12T00:00:00.123Z")
+    last = lines.index("  question  q13: holding short, since 2020-03-12T00:00:00.123Z")
     assert lines[last - 1].startswith("  question  q12: ")
 
 
@@ -146,14 +152,14 @@ def test_the_text_lists_the_open_questions_and_how_to_answer_them() -> None:
     lines = status_text(make_snapshot(grid), version="1").splitlines()
     assert lines[6:17] == [
         "  foreign   2 orders on the account not ours, left alone",
-        "  question  q3: holding_short, since 2020-03-12T00:00:00.123Z",
+        "  question  q3: holding short, since 2020-03-12T00:00:00.123Z",
         "            the account holds 1, the lots of its grids are 1.5: 0.5 is missing",
         "            write_off (proposed): books 0.5 as lost",
         "            query: looks again",
         "            halt: halts the grid",
         "            without an answer: the grid only exits",
         "            answer with: gridwright resolve q3 CHOICE --grid btc",
-        "  question  q4: vanished_order slot 0 order gabc00e000000001, since 2020-03-12T00:00:00.123Z",
+        "  question  q4: vanished order slot 0 order gabc00e000000001, since 2020-03-12T00:00:00.123Z",
         "            the account holds 1, the lots of its grids are 1.5: 0.5 is missing",
         "            without an answer: the grid only exits",
     ]
@@ -284,3 +290,34 @@ def test_an_event_of_the_engine_itself_has_no_grid_and_no_slot() -> None:
     event = make_event(7, grid="", slot=None)
     assert event_text(event) == "2020-03-12T00:00:00.123Z info    engine: event 7"
     assert (event_from_engine(event)["grid"], event_from_engine(event)["slot"]) == (None, None)
+
+
+def test_slots_that_are_left_out_are_counted() -> None:
+    slots = tuple(
+        make_slot(index, lower=Decimal(1000 + 10 * index), upper=Decimal(1010 + 10 * index)) for index in range(20)
+    )
+    lines = status_text(make_snapshot(make_grid(slots=slots, price=Decimal(1105)))).splitlines()
+    (counted,) = (line for line in lines if line.startswith("  slots "))
+    assert counted.endswith(" (13 of 20 shown, nearest the price)")
+    assert len(lines) - lines.index(counted) - 2 == 13
+
+
+def test_slots_that_are_refused_for_one_reason_are_one_line() -> None:
+    reasons = [
+        "slot 7: too much",
+        "slot 3: too much",
+        "slot 5: 9.5 is too far",
+        "slot 6: 10 is too far",
+        "slot 4: too much",
+        "panic key: pressed",
+    ]
+    blocks = tuple(BlockView(what="entries", reason=reason) for reason in reasons)
+    grid = make_grid(blocks=(*blocks, BlockView(what="slot 9", reason="frozen by wish")), state=GridState.EXITS_ONLY)
+    lines = status_text(make_snapshot(grid)).splitlines()
+    assert [line for line in lines if line.startswith("  blocked ")] == [
+        "  blocked   entries: panic key: pressed",
+        "  blocked   slot 9: frozen by wish",
+        "  blocked   entries: slots 3-4, 7: too much",
+        "  blocked   entries: slots 5-6: 9.5 is too far (the first; the others alike)",
+    ]
+    assert "  exits only  " in next(line for line in lines if line.startswith("btc "))

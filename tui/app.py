@@ -9,7 +9,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -17,6 +18,7 @@ import anyio
 import anyio.to_thread
 from textual.app import App
 from textual.binding import BindingType
+from textual.screen import ModalScreen
 
 from engine import api
 from engine.model.commands import Command
@@ -28,7 +30,7 @@ from engine.settings import Settings
 from tui.bindings import bindings_for
 from tui.history import History
 from tui.keys import Scope
-from tui.messages import DrawsView, SendCommand
+from tui.messages import DrawsView, SendAll, SendCommand
 from tui.present.dialogs import needs_asking
 from tui.screens.dashboard import Dashboard
 from tui.screens.quit import QuitScreen
@@ -41,6 +43,8 @@ PATIENCE_SECONDS = 0.5
 EXIT_FAILED = 1
 EXIT_WRONG_USE = 2
 _SIGNAL_EXIT_BASE = 128
+_UNTOLD_MAX = 8
+"""How many answers wait for a dialog to close; the oldest give way."""
 
 
 class GridwrightApp(App[None]):
@@ -75,6 +79,7 @@ class GridwrightApp(App[None]):
         self._grid = 0
         self._last_event = 0
         self._history = History()
+        self._untold: deque[Callable[[], None]] = deque(maxlen=_UNTOLD_MAX)
         self._dashboard = Dashboard()
         loaded = load_themes()
         self._theme_problems = loaded.problems
@@ -124,6 +129,7 @@ class GridwrightApp(App[None]):
 
     async def poll(self) -> bool:
         """Ask once and draw; whether there was anything new."""
+        self._tell_all()
         try:
             engine = await self._client.snapshot()
             events = await self._client.events(self._last_event)
@@ -156,9 +162,45 @@ class GridwrightApp(App[None]):
         try:
             done = await self._client.send(command)
         except (CommandRefused, EngineStopped) as no:
-            self.notify(clean_text(str(no)), title="Refused", severity="error", markup=False)
+            self._tell_refusal(str(no))
         else:
-            self.notify(clean_text(done.message), markup=False)
+            self._tell(clean_text(done.message))
+
+    def on_send_all(self, message: SendAll) -> None:
+        """Send without holding up the screen, none after the other."""
+        self.run_worker(self._send_all(message.commands, message.done), group="send")
+
+    async def _send_all(self, commands: Sequence[Command], done: str) -> None:
+        refusals: list[str] = []
+
+        async def send(command: Command) -> None:
+            try:
+                await self._client.send(command)
+            except (CommandRefused, EngineStopped) as no:
+                refusals.append(str(no))
+
+        async with anyio.create_task_group() as group:
+            for command in commands:
+                group.start_soon(send, command)
+        if refusals:
+            self._tell_refusal("; ".join(refusals))
+        else:
+            self._tell(done)
+
+    def _tell_refusal(self, text: str) -> None:
+        self._tell_later(partial(self.notify, clean_text(text), title="Refused", severity="error", markup=False))
+
+    def _tell(self, text: str) -> None:
+        self._tell_later(partial(self.notify, text, markup=False))
+
+    def _tell_later(self, tell: Callable[[], None]) -> None:
+        """Say it now, or once the dialog is closed that it would cover."""
+        self._untold.append(tell)
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        while self._untold and not isinstance(self.screen, ModalScreen):
+            self._untold.popleft()()
 
     def action_next_grid(self) -> None:
         """Show the next grid."""

@@ -43,6 +43,8 @@ class Key:
     is_priority: bool = False
 
 
+PANIC_CHARACTER = "!"
+"""What the panic key types; no field takes it."""
 _APP_ACTIONS = frozenset(("theme", "previous_grid", "next_grid", "rewind", "preflight", "edit", "quit"))
 """What the app does itself; the rest is done by the dashboard."""
 
@@ -151,7 +153,7 @@ TABLE: tuple[Key, ...] = (
         ("p",),
         "p",
         "pause",
-        "Pause the grid: its resting entries are cancelled, its exits stay. Again: resume.",
+        "Pause the grid: entries are cancelled, exits stay. Again: resume; a stopped grid too, after a yes.",
         1,
     ),
     _dashboard(
@@ -186,16 +188,18 @@ TABLE: tuple[Key, ...] = (
         5,
     ),
     _dashboard("market", ("m",), "m", "market", "Show the regime of the market: why, and what it holds back.", 5),
-    _dashboard("limits", ("l",), "l", "limits", "Show limits, stops and blocks; lift a block there.", 5),
+    _dashboard("limits", ("l", "L"), "l", "limits", "Show limits, stops and blocks; lift a block there with L.", 5),
     Key(
         id="panic",
         keys=("exclamation_mark",),
-        shown="!",
+        shown=PANIC_CHARACTER,
         label="panic",
         help="Panic: cancel all entries and open nothing until you lift it; asks first. From every screen.",
         action="panic",
         scope=Scope.APP,
         footer=0,
+        # Before a field that has the focus: nothing is typed in a panic.
+        is_priority=True,
     ),
     Key(
         id="quit_anywhere",

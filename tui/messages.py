@@ -1,5 +1,6 @@
 """What screens ask of the app."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from textual.message import Message
@@ -14,6 +15,15 @@ class SendCommand(Message):
     def __init__(self, command: Command) -> None:
         super().__init__()
         self.command = command
+
+
+class SendAll(Message):
+    """Send commands at once and tell of all of them in one message: ``done``, and what was refused."""
+
+    def __init__(self, commands: Sequence[Command], done: str) -> None:
+        super().__init__()
+        self.commands = commands
+        self.done = done
 
 
 @runtime_checkable

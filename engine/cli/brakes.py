@@ -9,6 +9,7 @@ from engine.model.commands import Command, LiftBlock, Panic
 from engine.model.errors import CommandRefused
 from engine.model.risk import BreakerKind
 from engine.model.snapshot import GridSnapshot
+from engine.model.words import cause_text, stays_words, words_of
 from engine.remote.client import RemoteClient
 
 
@@ -43,14 +44,18 @@ def run_brakes(options: Namespace) -> int:
 
 
 def _panic(grid: GridSnapshot) -> tuple[Command, str]:
-    effect = f"panic: the entries of {grid.name} are cancelled and nothing opens until a person lifts it; exits go on"
+    effect = f"a panic cancels the entries of {grid.name} and opens nothing until a person lifts it; exits go on"
     return Panic(grid=grid.name), effect
 
 
 def _lift(grid: GridSnapshot, kind: BreakerKind) -> tuple[Command, str]:
     standing = {block.kind: block for block in grid.risk.blocks}
     if kind not in standing:
-        names = ", ".join(standing) or "none"
-        raise CommandRefused(f"{grid.name}: no block {kind} stands, it may be lifted already (standing: {names})")
-    effect = f"lifting {kind} lets {grid.name} open again; it was raised because: {standing[kind].reason}"
+        names = ", ".join(map(words_of, standing)) or "none"
+        why = f"no block of {words_of(kind)} stands, it may be lifted already (standing: {names})"
+        raise CommandRefused(f"{grid.name}: {why}")
+    stays = stays_words(grid.state)
+    outcome = f"but {grid.name} {stays}" if stays else f"and {grid.name} opens again"
+    cause = cause_text(kind, standing[kind].reason)
+    effect = f"lifting ends this block, {outcome}; it was raised because of {cause}"
     return LiftBlock(grid=grid.name, kind=kind), effect

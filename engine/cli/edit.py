@@ -18,6 +18,8 @@ from engine.remote.client import RemoteClient
 
 _PROBLEM_MAX = 1000
 _NAMED_MAX = 20
+_NOT_OF_AN_EDIT = ("traded at once", "requests to start", "loss at the bound", "loss at the stop", "average entry")
+"""What a fresh start would bring and an edit does not: beside the loss of what is held it would mislead."""
 
 
 def run_edit(options: Namespace) -> int:
@@ -63,31 +65,40 @@ def effect_text(preview: EditPreview) -> str:
     """What would happen at once, in one line."""
     after = preview.after
     traded = traded_text(preview.buys_base, preview.buys_quote, clean_text(after.base, 20), clean_text(after.quote, 20))
-    verb = traded if preview.buys_base else "trades nothing"
+    match preview.buys_base != 0, bool(preview.waits_for):
+        case False, _:
+            verb = "trades nothing at once"
+        case True, False:
+            verb = f"{traded} at once"
+        case True, True:
+            verb = f"{traded} once it may ({clean_text(preview.waits_for, 500)})"
     return (
-        f"{verb} at once, cancels {_orders(len(preview.cancels))}, {len(preview.new)} slots appear,"
+        f"{verb}, cancels {_orders(len(preview.cancels))}, {len(preview.new)} slots appear,"
         f" {len(preview.gone)} disappear, {len(preview.stays)} stay"
     )
 
 
 def preview_text(name: str, preview: EditPreview) -> str:
-    """The preview for people: the figures before and after, then what would happen."""
+    """The preview for people: what grids would be that started now, then what would happen to the one that runs."""
     after = preview.after
     price = text_from_decimal(after.price)
     quote = clean_text(after.quote, 20)
     traded = traded_text(preview.buys_base, preview.buys_quote, clean_text(after.base, 20), quote)
     moved = [f"{before} to {now}" for before, now in preview.lots_moved]
-    losses = f"{preview.loss_before:z.2f} {quote} before, {preview.loss_after:z.2f} {quote} after"
+    losses = f"{preview.loss_before:z.2f} -> {preview.loss_after:z.2f} {quote}, of what is held and may still open"
+    waits = f", once it may: {clean_text(preview.waits_for, 500)}" if preview.waits_for and preview.buys_base else ""
     lines = [
         f"{clean_text(name, 32)}  {clean_text(after.symbol, 50)}  price {price}",
+        "  a grid like this one, and like the edited one, if it were started now:",
         *_figures_lines(preview),
-        f"  stay      {_slots(preview.stays)}",
-        f"  gone      {_slots(preview.gone)}",
-        f"  new       {_slots(preview.new)}",
-        f"  lots move {_named(moved)}",
-        f"  cancels   {_named([clean_text(order, 40) for order in preview.cancels])}",
-        f"  at once   {traded}",
-        f"  loss      {losses}, at the far bound",
+        "  the grid that runs:",
+        f"  stay               {_slots(preview.stays)}",
+        f"  gone               {_slots(preview.gone)}",
+        f"  new                {_slots(preview.new)}",
+        f"  lots move          {_named(moved)}",
+        f"  cancels            {_named([clean_text(order, 40) for order in preview.cancels])}",
+        f"  at once            {traded}{waits}",
+        f"  loss at the bound  {losses}",
         *(f"  warning: {clean_text(text, _PROBLEM_MAX)}" for text in after.warnings),
         *(f"  problem: {clean_text(text, _PROBLEM_MAX)}" for text in preview.problems),
     ]
@@ -96,7 +107,7 @@ def preview_text(name: str, preview: EditPreview) -> str:
 
 def _figures_lines(preview: EditPreview) -> list[str]:
     before, after = dict(preflight_figures(preview.before)), dict(preflight_figures(preview.after))
-    labels = [label for label in {**before, **after} if label not in ("traded at once", "requests to start")]
+    labels = [label for label in {**before, **after} if label not in _NOT_OF_AN_EDIT]
     cells = [("", "before", "after"), *((label, before.get(label, "-"), after.get(label, "-")) for label in labels)]
     widths = [max(len(row[column]) for row in cells) for column in range(2)]
     return [f"  {label.ljust(widths[0])}  {old.ljust(widths[1])}  {new}" for label, old, new in cells]

@@ -33,7 +33,7 @@ def is_confirmed(effect: str) -> bool:
         SettingsInvalid: there is no terminal to ask on.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise SettingsInvalid(effect, "expected --yes, or a terminal to confirm it on")
+        raise SettingsInvalid("nothing was done: expected --yes, or a terminal to confirm this on", f"meant: {effect}")
     return asked(effect, "type yes to do it: ") == "yes"
 
 

@@ -218,7 +218,7 @@ def _add_grid_changes(commands: _Commands) -> None:
     ):
         edit.add_argument(option, type=_amount, metavar=metavar, help=text)
     edit.add_argument("--slots", type=_number_to(SLOTS_MAX, least=1), metavar="N", help="how many slots")
-    lift.add_argument("kind", type=_breaker, metavar="KIND", help="which block, such as panic_key; see status")
+    lift.add_argument("kind", type=_breaker, metavar="KIND", help="which block, such as panic-key; see status")
 
 
 def _add_config(commands: _Commands) -> None:
@@ -246,7 +246,8 @@ def _amount(text: str) -> Decimal:
 
 def _breaker(text: str) -> BreakerKind:
     try:
-        return BreakerKind(text)
+        # As the status names it in words, or as a script has it.
+        return BreakerKind(text.replace(" ", "_").replace("-", "_"))
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected one of {', '.join(BreakerKind)}, found {text[:40]!r}") from None
 

@@ -1,6 +1,7 @@
 """``gridwright preflight``: what a grid would do and cost if it were started now, in figures to check.
 
-The running engine is asked, for it knows the price, the account and its fees; nothing happens.
+The running engine is asked, for it knows the price, the account and its fees; where none runs, the configuration of
+a simulation says what a fresh start would be. Nothing happens.
 """
 
 import json
@@ -11,12 +12,14 @@ from enum import Enum
 from typing import Any
 
 from engine.cli.control import grid_named, with_engine
-from engine.cli.output import DONE, FAILED, put
+from engine.cli.output import DONE, FAILED, narrate, put
+from engine.model.errors import SettingsInvalid
 from engine.model.money import ZERO, text_from_decimal
 from engine.model.preflight import Preflight, PreflightRow
-from engine.model.snapshot import EngineSnapshot
+from engine.model.snapshot import EngineSnapshot, Mode
 from engine.model.text import clean_text
 from engine.remote.client import RemoteClient
+from engine.settings import find_config, load_settings
 
 _PROBLEM_MAX = 1000
 
@@ -29,14 +32,36 @@ def run_preflight(options: Namespace) -> int:
         GridwrightError: the engine refused or failed.
     """
     code = with_engine(options, _show)
-    return FAILED if code is None else code
+    return _show_fresh(options) if code is None else code
 
 
 async def _show(client: RemoteClient, options: Namespace) -> int:
     snapshot = await client.snapshot()
     grid = grid_named(snapshot, options)
     preflight = await client.preflight(grid.name)
-    put(json_from_value(preflight) if options.json else preflight_text(grid.name, preflight, snapshot))
+    return _put(grid.name, preflight, _account(preflight, snapshot), options)
+
+
+def _show_fresh(options: Namespace) -> int:
+    """The pre-flight of a simulation that does not run, from its configuration alone."""
+    settings = load_settings(options.config or find_config(), state_dir=options.state_dir)
+    if settings.engine.mode is not Mode.SIMULATION:
+        return FAILED
+    from engine.runtime.fresh_start import fresh_preflight
+
+    names = [spec.name for spec in settings.grids]
+    if options.grid is None and len(names) > 1:
+        raise SettingsInvalid(f"expected --grid NAME, one of: {', '.join(names)}")
+    name: str = names[0] if options.grid is None else options.grid
+    preflight = fresh_preflight(settings, name)
+    narrate("no engine runs: this is of a fresh start, at the first price and with the account of the configuration")
+    account = settings.simulation
+    free = f"{text_from_decimal(account.quote)} {clean_text(preflight.quote, 20)} and {text_from_decimal(account.base)}"
+    return _put(name, preflight, f"{free} {clean_text(preflight.base, 20)} at a fresh start", options)
+
+
+def _put(name: str, preflight: Preflight, account: str, options: Namespace) -> int:
+    put(json_from_value(preflight) if options.json else preflight_text(name, preflight, account))
     return FAILED if preflight.problems else DONE
 
 
@@ -57,11 +82,11 @@ def _plain(value: object) -> Any:
     return value
 
 
-def preflight_text(name: str, preflight: Preflight, snapshot: EngineSnapshot) -> str:
+def preflight_text(name: str, preflight: Preflight, account: str) -> str:
     """The pre-flight for people: what forbids or warns, the figures, and the ladder, highest slot first."""
     price = text_from_decimal(preflight.price)
     head = f"{clean_text(name, 32)}  {clean_text(preflight.symbol, 50)}  price {price}"
-    figures = [*preflight_figures(preflight), ("account", _account(preflight, snapshot))]
+    figures = [*preflight_figures(preflight), ("account", account)]
     width = max(len(label) for label, _ in figures)
     return "\n".join(
         (
@@ -80,7 +105,7 @@ def preflight_figures(preflight: Preflight) -> list[tuple[str, str]]:
     rows = preflight.rows
     figures = [
         ("range", range_text(preflight)),
-        ("needs", f"{_money(preflight.needs_quote)} {quote} and {text_from_decimal(preflight.needs_base)} {base}"),
+        ("needs", _needs_text(preflight, quote, base)),
         ("least investment", f"{_money(preflight.least_investment)} {quote}"),
         ("break-even step", _percent(preflight.break_even_step)),
         ("profit per cycle", profit_text(rows, quote)),
@@ -95,8 +120,15 @@ def preflight_figures(preflight: Preflight) -> list[tuple[str, str]]:
         stop = f"{_money(preflight.loss_at_stop)} {quote} at {text_from_decimal(preflight.stop_price)}"
         figures.append(("loss at the stop", stop))
     if preflight.liquidation_price is not None:
-        figures.append(("liquidation price", _money(preflight.liquidation_price)))
+        figures.append(("liquidation price", text_from_decimal(preflight.liquidation_price)))
     return figures
+
+
+def _needs_text(preflight: Preflight, quote: str, base: str) -> str:
+    needs = f"{_money(preflight.needs_quote)} {quote} and {text_from_decimal(preflight.needs_base)} {base}"
+    trailing = [f"{_money(preflight.trailing_quote)} {quote}"] if preflight.trailing_quote else []
+    trailing += [f"{text_from_decimal(preflight.trailing_base)} {base}"] if preflight.trailing_base else []
+    return f"{needs}, of which {' and '.join(trailing)} for trailing" if trailing else needs
 
 
 def range_text(preflight: Preflight) -> str:

@@ -4,7 +4,7 @@ A fact is applied only after it is durable, except a reservation, which stands f
 moment of the decision so that no second decision can be made on the same slot.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -54,8 +54,10 @@ from engine.model.risk import Block, RiskState
 from engine.model.slot import Holding, Lot, Slot, lot_of, order_of
 
 _CLOSED_REMEMBERED_PER_SLOT = 4
-_FUNDING_REMEMBERED = 64
+FUNDING_REMEMBERED_MS = 8 * 86_400_000
+"""Longer than any comparison looks back."""
 _LIQUIDATIONS_REMEMBERED = 16
+_INTENTS_REMEMBERED_MS = 60_000
 HELD_BY_QUESTION = "question "
 """How the reason of every state begins that a question brought about, or its answer."""
 
@@ -85,6 +87,8 @@ class GridBooks:
         self.state = GridState.STARTING
         self.state_reason = "starting"
         self.disposal: Disposal | None = None
+        self.has_run = False
+        """Whether it ever traded: a grid that waits for its start goes on waiting after a pause."""
         self.state_unheld = self.state
         """What the state is apart from what open questions hold back."""
         self.ledger = Ledger()
@@ -99,6 +103,8 @@ class GridBooks:
         self._found: DiscrepancyFound | None = None
         """The newest finding; what is resolved without a question is resolved before the next."""
         self.opened_ms = opened_ms
+        self.first_fill_ms: int | None = None
+        """Time of the first execution booked, by the exchange's clock: before that no position was the grid's."""
         self.last_fill_ms = opened_ms
         """Time of the newest execution booked, by the exchange's clock; of the opening before the first."""
         self.beside: Decimal | None = None
@@ -112,9 +118,11 @@ class GridBooks:
         self.risk_state: RiskState = first_state(opened_ms)
         self.migrated_funds: Funds | None = None
         """What the grid has for its own since its lattice last changed; None: what the lattice needs."""
-        self.funding_ids: OrderedDict[str, None] = OrderedDict()
-        """The newest payments of funding, so that none is booked twice."""
+        self.funding_ids: OrderedDict[str, int] = OrderedDict()
+        """The payments of funding of the last days with their times, so that none is booked twice."""
         self.liquidations: tuple[str, ...] = ()
+        self.intended_ms: deque[int] = deque()
+        """When the orders of the last minute were intended: a restart does not begin a new minute."""
 
     @property
     def slots_by_price(self) -> Sequence[Slot]:
@@ -137,6 +145,7 @@ class GridBooks:
         other.halted_over = list(self.halted_over)
         other.filled_of_closed = OrderedDict(self.filled_of_closed)
         other.funding_ids = OrderedDict(self.funding_ids)
+        other.intended_ms = deque(self.intended_ms)
         return other
 
     def apply(self, fact: Fact, at_ms: int) -> None:
@@ -198,6 +207,9 @@ class GridBooks:
             raise InvariantBroken(f"client order id {intent.client_order_id} does not belong to slot {slot.index}")
         self.slots[intent.slot] = transitions.reserve(replace(slot, generation=key.generation), intent, at_ms)
         self.slot_of_order[intent.client_order_id] = intent.slot
+        self.intended_ms.append(at_ms)
+        while self.intended_ms[0] < at_ms - _INTENTS_REMEMBERED_MS:
+            self.intended_ms.popleft()
         if intent.dust.quantity:
             self.ledger = replace(self.ledger, dust=self.ledger.dust.minus(intent.dust))
 
@@ -212,7 +224,9 @@ class GridBooks:
         self.slots[slot.index] = slot
         books = self.ledger
         for booking in change.bookings:
-            self.last_fill_ms = max(self.last_fill_ms, booking.fill.at_ms)
+            at_ms = booking.fill.at_ms
+            self.last_fill_ms = max(self.last_fill_ms, at_ms)
+            self.first_fill_ms = at_ms if self.first_fill_ms is None else min(self.first_fill_ms, at_ms)
             books = ledgers.book_fill(books, self.market, booking.side, booking.fill, booking.realised)
             if slot.index in self.shadow.held:
                 self.shadow = shadow.enter_in_earnest(self.shadow, slot.index, booking.fill.price)
@@ -232,6 +246,10 @@ class GridBooks:
         if key is None or key.grid != self.number or key.slot >= len(self.slots):
             return False
         return client_order_id in self.slot_of_order or key.generation < self.slots[key.slot].generation
+
+    def intended_since(self, at_ms: int) -> int:
+        """How many orders were intended after a time that is at most a minute ago."""
+        return sum(intended_ms > at_ms for intended_ms in self.intended_ms)
 
     def lots(self) -> list[Lot]:
         """What the slots hold, in their order."""
@@ -254,6 +272,7 @@ class GridBooks:
             self.filled_of_closed.popitem(last=False)
 
     def _change_state(self, fact: GridStateChanged) -> None:
+        self.has_run |= fact.state is GridState.RUNNING
         self.state, self.disposal, self.state_reason = fact.state, fact.disposal, fact.reason
         if not fact.reason.startswith(HELD_BY_QUESTION):
             self.state_unheld = fact.state
@@ -297,20 +316,30 @@ class GridBooks:
                 self.risk_state = fact.state
 
     def _fund(self, fact: FundingBooked) -> None:
-        self.funding_ids[fact.payment.funding_id] = None
-        if len(self.funding_ids) > _FUNDING_REMEMBERED:
-            self.funding_ids.popitem(last=False)
+        paid = fact.payment
+        self.funding_ids[paid.funding_id] = paid.at_ms
+        for name, at_ms in list(self.funding_ids.items()):
+            if at_ms >= paid.at_ms - FUNDING_REMEMBERED_MS:
+                break
+            del self.funding_ids[name]
         self.ledger = ledgers.fund(self.ledger, fact.payment.amount)
 
     def _migrate(self, fact: LatticeMigrated) -> None:
-        self.slots = migrating.migrated_slots(self.slots, fact)
+        before = self.slots
+        self.slots = migrating.migrated_slots(before, fact)
+        changed = (slot.index for slot in before if not migrating.has_same_levels(slot, self.slots[slot.index]))
+        self.shadow = shadow.without(self.shadow, changed)
         self.spec, self.lattice = fact.spec, fact.lattice
         self.migrated_funds = Funds(quote=fact.funds_quote, base=fact.funds_base)
 
     def _liquidate(self, fact: PositionLiquidated) -> None:
         told = fact.liquidation
         self.liquidations = (*self.liquidations, told.trade_id)[-_LIQUIDATIONS_REMEMBERED:]
-        self.ledger = ledgers.liquidate(self.ledger, self.lots(), told.price, told.fee, self.market.quote)
+        if not fact.is_booked:
+            return
+        if told.amount != -self.ledger.base:
+            raise InvariantBroken(f"expected the whole position of {self.ledger.base} liquidated, found {told.amount}")
+        self.ledger = ledgers.liquidate(self.ledger, self.lots(), told, self.market.quote)
         self.slots = [migrating.without_lot(slot) for slot in self.slots]
 
     def _adopt(self, fact: LotAdopted) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from engine.core.stops import DAY_MS
 from engine.model.errors import CommandRefused
 from engine.model.risk import Block, BreakerKind, RiskSettings, Trip
+from engine.model.words import by_text, words_of
 
 NOTHING_UNKNOWN: frozenset[BreakerKind] = frozenset()
 
@@ -44,7 +45,7 @@ def next_blocks(
 
 def panic_key(by: str) -> Trip:
     """The trip of the panic key; only a person lifts what it brings."""
-    return Trip(kind=BreakerKind.PANIC_KEY, reason=f"the panic key was pressed by {by}")
+    return Trip(kind=BreakerKind.PANIC_KEY, reason=f"pressed {by_text(by)}")
 
 
 def lift(blocks: tuple[Block, ...], kind: BreakerKind) -> tuple[Block, ...]:
@@ -55,8 +56,8 @@ def lift(blocks: tuple[Block, ...], kind: BreakerKind) -> tuple[Block, ...]:
     """
     left = tuple(block for block in blocks if block.kind is not kind)
     if left == blocks:
-        names = ", ".join(block.kind for block in blocks) or "none"
-        raise CommandRefused(f"expected a block to lift, found no {kind}; there are: {names}")
+        names = ", ".join(words_of(block.kind) for block in blocks) or "none"
+        raise CommandRefused(f"expected a block to lift, found no {words_of(kind)}; there are: {names}")
     return left
 
 

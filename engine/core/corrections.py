@@ -145,7 +145,8 @@ def _state_while_asked(books: GridBooks, found: Discrepancy) -> GridState | None
 def _state_held_by(books: GridBooks, questions: Sequence[Discrepancy]) -> GridState:
     """The state of a grid that nothing but these open questions holds back."""
     kinds = {found.kind for found in questions}
-    free = GridState.RUNNING if books.state_unheld is GridState.STARTING else books.state_unheld
+    waits = books.spec.start is not None
+    free = GridState.RUNNING if books.state_unheld is GridState.STARTING and not waits else books.state_unheld
     if DiscrepancyKind.SECOND_INSTANCE in kinds:
         return GridState.HALTED
     return GridState.EXITS_ONLY if free is GridState.RUNNING and kinds & _OPENS_NOTHING else free
@@ -165,9 +166,10 @@ def _adoption(books: GridBooks, found: Discrepancy) -> Iterator[Fact]:
 
 def _dust_taken(books: GridBooks, slot: int, leg: Leg, amount: Decimal) -> Lot:
     """The dust that a lost exit must have taken along: what it offers beyond its lot, if there is so much."""
-    beyond = amount - lot_of(books.slots[slot]).quantity
-    dust = books.ledger.dust
-    return part_of_lot(dust, beyond) if leg is not Leg.ENTRY and ZERO < beyond <= dust.quantity else NO_LOT
+    held, dust = lot_of(books.slots[slot]).quantity, books.ledger.dust
+    beyond = amount - abs(held)
+    has_it = ZERO < beyond <= (dust.quantity if held > 0 else -dust.quantity)
+    return part_of_lot(dust, beyond if held > 0 else -beyond) if leg is not Leg.ENTRY and has_it else NO_LOT
 
 
 def _lost_intent(books: GridBooks, slot: int, report: OrderReport) -> OrderIntended:
@@ -229,7 +231,7 @@ def _write_off(books: GridBooks, quantity: Decimal) -> Iterator[Fact]:
         yield LotCorrected(slot=None, lot=part_of_lot(books.ledger.dust, dust), reason="missing on the account")
     for slot in reversed(books.slots):
         state = slot.state
-        if missing > 0 and isinstance(state, Holding):
+        if missing > 0 and isinstance(state, Holding) and state.lot.quantity > 0:
             taken = min(missing, state.lot.quantity)
             missing -= taken
             yield LotCorrected(slot=slot.index, lot=_part(state.lot, taken), reason="missing on the account")

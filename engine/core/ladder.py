@@ -48,7 +48,8 @@ def decide(view: GridView, price: Decimal) -> Decision:
 
 def suppressed(view: GridView, price: Decimal) -> tuple[SuppressedEntry, ...]:
     """The entries that would be placed at this price if the regime let every entry through, the first ones included."""
-    if not view.can_open or view.regime is None:
+    regime = view.regime
+    if not view.can_open or regime is None or regime.long_entries is regime.short_entries is EntryRule.ALL:
         return ()
     unfiltered = replace(view, regime=None)
     wanted = [*((slot, slot.entry_price) for slot in _resting(unfiltered, price)), *_first_entries(unfiltered, price)]
@@ -67,6 +68,8 @@ def suppressed(view: GridView, price: Decimal) -> tuple[SuppressedEntry, ...]:
 
 def is_still_wanted(view: GridView, slot: Slot, leg: Leg) -> bool:
     """Whether an order of this slot that has waited for its turn may still go out."""
+    if slot.freeze_reason is not None:
+        return False
     match leg:
         case Leg.ENTRY:
             return view.can_open and _may_enter(view, slot)

@@ -85,17 +85,17 @@ def _problems_with_trailing(spec: GridSpec, market: Market) -> Iterator[str]:
     up_to, down_to = spec.trailing.up_to, spec.trailing.down_to
     if up_to is not None and up_to <= spec.upper:
         bounds = f"above upper {text_from_decimal(spec.upper)}, found {text_from_decimal(up_to)}"
-        yield f"trailing up_to: expected a price {bounds}"
+        yield f"trail_up_to: expected a price {bounds}"
     if down_to is not None and not 0 < down_to < spec.lower:
         bounds = f"above 0 and below lower {text_from_decimal(spec.lower)}, found {text_from_decimal(down_to)}"
-        yield f"trailing down_to: expected a price {bounds}"
+        yield f"trail_down_to: expected a price {bounds}"
     beyond = (
-        ("up_to", levels_above(spec, market, spec.upper)),
-        ("down_to", levels_below(spec, market, spec.lower)),
+        ("trail_up_to", levels_above(spec, market, spec.upper)),
+        ("trail_down_to", levels_below(spec, market, spec.lower)),
     )
     for key, levels in beyond:
         if len(levels) > BEYOND_MAX:
-            yield f"trailing {key}: expected at most {BEYOND_MAX} levels to trail by, found more"
+            yield f"{key}: expected a price that is at most {BEYOND_MAX} levels beyond the range, found more"
 
 
 def _problem_with_levels(spec: GridSpec, market: Market, levels: tuple[Decimal, ...]) -> str | None:

@@ -13,6 +13,7 @@ from engine.model.market import Market
 from engine.model.money import ZERO, share_of
 from engine.model.order import Fill, Side
 from engine.model.slot import NO_LOT, Lot
+from engine.model.swap import Liquidation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +124,10 @@ def fund(ledger: Ledger, amount: Decimal) -> Ledger:
     return replace(ledger, cash=ledger.cash + amount, funding=ledger.funding + amount)
 
 
-def liquidate(ledger: Ledger, lots: Iterable[Lot], price: Decimal, fee: Decimal, quote: str) -> Ledger:
-    """The ledger after the exchange closed everything at a price, for a fee in quote; ``lots`` are the slots'."""
-    held = sum_of(lots, ledger.dust)
-    cash = held.quantity * price - fee
+def liquidate(ledger: Ledger, lots: Iterable[Lot], told: Liquidation, quote: str) -> Ledger:
+    """The ledger after the exchange closed everything; ``lots`` are the slots'."""
+    held, fee = sum_of(lots, ledger.dust), told.fee
+    cash = held.quantity * told.price - fee + told.insured
     return replace(
         ledger,
         cash=ledger.cash + cash,

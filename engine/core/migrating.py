@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from engine.model.errors import InvariantBroken
 from engine.model.events import LatticeMigrated
-from engine.model.slot import EMPTY, Empty, Entering, Exiting, Holding, Slot, lot_of
+from engine.model.order import Side
+from engine.model.slot import EMPTY, Empty, Entering, Exiting, Holding, Slot, lot_of, order_of
 
 _NOWHERE = Decimal(1)
 """The levels of an identity that was never in a lattice: any price, for nothing happens there."""
@@ -16,7 +17,8 @@ def migrated_slots(slots: Sequence[Slot], fact: LatticeMigrated) -> list[Slot]:
     """All slots by identity after a migration; those that the lattice has no more are empty and keep their ids.
 
     Raises:
-        InvariantBroken: a slot that disappears has an order or a lot, or a lot goes where it cannot.
+        InvariantBroken: a slot that disappears has an order or a lot, one with an order is to have other levels,
+            or a lot goes where it cannot.
     """
     lattice = fact.lattice
     new = range(len(slots), max(lattice.places) + 1)
@@ -24,19 +26,27 @@ def migrated_slots(slots: Sequence[Slot], fact: LatticeMigrated) -> list[Slot]:
     for move in fact.moved:
         after[move.source], after[move.target] = _moved(after[move.source], after[move.target])
     for place, identity in enumerate(lattice.places):
+        before = after[identity]
         after[identity] = replace(
-            after[identity],
+            before,
             lower=lattice.levels[place],
             upper=lattice.levels[place + 1],
             amount=lattice.amounts[place],
             entry_side=lattice.side_at(place),
             is_initial=identity in fact.initial,
         )
+        if order_of(before) is not None and _bounds(before) != _bounds(after[identity]):
+            raise InvariantBroken(f"slot {identity} cannot have other levels: its order still rests at these")
     here = set(lattice.places)
     for slot in after:
         if slot.index not in here and not isinstance(slot.state, Empty):
             raise InvariantBroken(f"slot {slot.index} cannot leave the lattice: it is not empty")
     return [slot if slot.index in here else replace(slot, is_initial=False) for slot in after]
+
+
+def has_same_levels(one: Slot, other: Slot) -> bool:
+    """Whether two slots lie at the same levels and enter on the same side."""
+    return _bounds(one) == _bounds(other)
 
 
 def without_lot(slot: Slot) -> Slot:
@@ -53,6 +63,10 @@ def without_lot(slot: Slot) -> Slot:
             return replace(slot, state=EMPTY)
         case Entering() | Exiting():
             raise InvariantBroken(f"slot {slot.index} has order {state.order.client_order_id} after a liquidation")
+
+
+def _bounds(slot: Slot) -> tuple[Decimal, Decimal, Side]:
+    return slot.lower, slot.upper, slot.entry_side
 
 
 def _moved(source: Slot, target: Slot) -> tuple[Slot, Slot]:

@@ -11,13 +11,14 @@ from engine.core.lattice import shape_problems
 from engine.core.risk import grid_problems
 from engine.core.sizing import least_investment, slots_of
 from engine.core.worst_case import Adversity, adversities, first_trade, liquidation_price, stop_prices
-from engine.model.grid import Direction, GridSpec, InitialPurchase, Lattice
+from engine.model.grid import NO_TRAILING, Direction, GridSpec, InitialPurchase, Lattice
 from engine.model.market import Market
 from engine.model.money import ZERO, text_from_decimal
 from engine.model.order import Side
 from engine.model.preflight import Preflight, PreflightRow
 from engine.model.risk import Limits, StopBasis, StopLoss, StopRule, TakeProfit, TrailingTakeProfit
 from engine.model.slot import Slot
+from engine.model.words import price_text, shown_text
 
 LIQUIDATION_NEAR = Decimal("0.1")
 """A liquidation price nearer than this fraction to the far bound is warned of."""
@@ -36,8 +37,11 @@ class _Ending:
 
     @property
     def loss_at_bound(self) -> Decimal:
-        bound = self.adversity.bound
-        return self.adversity.held_at(bound).loss_at(bound)
+        """The loss at the bound, or at the start price where that is beyond: it is there already."""
+        way = self.adversity
+        start = way.stages[0].start
+        end = start if way.is_reached(way.bound, start) else way.bound
+        return way.held_at(end).loss_at(end)
 
 
 def preflight(
@@ -91,6 +95,7 @@ def _figures(
     stop = min(stopped, key=lambda each: abs(each[1] - anchor), default=None)
     liquidations = [ending.liquidation for ending in endings if ending.liquidation is not None]
     now_base, now_quote = _traded_at_start(spec, market, anchor, slots)
+    here = funds_needed(replace(spec, trailing=NO_TRAILING), market, lattice)
     return Preflight(
         symbol=market.symbol,
         base=market.base,
@@ -112,6 +117,8 @@ def _figures(
         requests_to_start=_requests_to_start(spec, anchor, slots),
         requests_per_minute=None,
         liquidation_price=min(liquidations, key=lambda found: abs(found - anchor), default=None),
+        trailing_quote=max(ZERO, funds.quote - here.quote),
+        trailing_base=max(ZERO, funds.base - here.base),
     )
 
 
@@ -188,8 +195,8 @@ def _short_of(
         (market.base, funds.base, available_base),
     ):
         if available is not None and need > available:
-            found = text_from_decimal(max(available, ZERO))
-            yield f"the grid can need {text_from_decimal(need)} {currency}, available are {found} {currency}"
+            found = shown_text(max(available, ZERO))
+            yield f"the grid can need {shown_text(need)} {currency}, available are {found} {currency}"
 
 
 def _stops_met(market: Market, anchor: Decimal, stops: Sequence[StopRule]) -> Iterator[str]:
@@ -241,8 +248,8 @@ def _about_profit(plan: Preflight, market: Market) -> Iterator[str]:
     fees = cycle_fees(market, worst.lower, worst.upper, worst.side) * worst.amount
     if worst.profit < _FEES_OF_PROFIT * fees:
         yield (
-            f"a cycle of slot {worst.slot} earns {worst.profit:.4f} {plan.quote} after fees of {fees:.4f} "
-            f"{plan.quote}, less than {_FEES_OF_PROFIT} times as much: wider steps keep more"
+            f"a cycle of slot {worst.slot} earns {worst.profit:.4f} {plan.quote} after {fees:.4f} {plan.quote} of "
+            "fees, less than twice what it pays: wider steps keep more"
         )
 
 
@@ -279,10 +286,10 @@ def _about_budgets(plan: Preflight, limits: Limits, slots: Sequence[Slot]) -> It
     most = limits.exposure_quote_max
     if most is not None and exposure > most:
         yield (
-            f"all slots together are worth {text_from_decimal(exposure)} {plan.quote}, exposure_quote_max allows "
+            f"all slots together are worth {shown_text(exposure)} {plan.quote}, exposure_quote_max allows "
             f"{text_from_decimal(most)} {plan.quote}: some entries will be refused"
         )
 
 
 def _price(price: Decimal, market: Market) -> str:
-    return f"{text_from_decimal(price)} {market.quote}"
+    return f"{price_text(price, market.tick_size)} {market.quote}"

@@ -84,13 +84,16 @@ def _oldest_first(client_order_id: str) -> tuple[int, str]:
     return (0 if key is None else key.generation), client_order_id
 
 
-def automatic_resolution(found: Discrepancy, policy: Policy) -> Resolution | None:
+def automatic_resolution(found: Discrepancy, policy: Policy, market: MarketKind = MarketKind.SPOT) -> Resolution | None:
     """What is to be done without asking; None: a person decides.
 
     An order that has executed outside of every lot is never cancelled away unseen. Missing base that is to be
-    looked for again is a question all the same, which keeps the grid from opening and ends by itself.
+    looked for again is a question all the same, which keeps the grid from opening and ends by itself. A position
+    that somebody else has made greater is nothing that lies beside the grid's: it is one position.
     """
     way = policy[found.kind]
+    if market is MarketKind.SWAP and found.kind is DiscrepancyKind.HOLDING_OVER and way is Resolution.NOTE:
+        return None
     if found.kind is DiscrepancyKind.HOLDING_SHORT and way is Resolution.QUERY:
         return None
     ways = [choice.resolution for choice in found.choices]
@@ -202,8 +205,9 @@ def compare_market(journalled: Market, told: Market, lattice: Lattice) -> Discre
 
 
 def differing_slots(journal: Sequence[Slot], memory: Sequence[Slot]) -> list[int]:
-    """The slots of which the journal says something else than the memory."""
-    return [here.index for there, here in zip(journal, memory, strict=True) if there != here]
+    """The slots of which the journal says something else than the memory; those that only one of them has yet, because
+    a migration is on its way, are left out."""
+    return [here.index for there, here in zip(journal, memory, strict=False) if there != here]
 
 
 def _own_orders(grid: GridEvidence, account: AccountEvidence) -> Iterator[Discrepancy]:
@@ -212,7 +216,8 @@ def _own_orders(grid: GridEvidence, account: AccountEvidence) -> Iterator[Discre
         if order is None:
             continue
         name = order.client_order_id
-        journalled = order_of(grid.journal_slots[slot.index])
+        is_journalled = slot.index < len(grid.journal_slots)
+        journalled = order_of(grid.journal_slots[slot.index]) if is_journalled else None
         if name in account.open_orders:
             report: OrderReport | None = account.open_orders[name]
         elif name in account.asked:

@@ -22,6 +22,7 @@ from engine.model.risk import (
 )
 from engine.model.risk_view import LimitView
 from engine.model.slot import Entering, Lot, Slot, lot_of
+from engine.model.words import cause_text, price_text, shown_text
 
 _MS = Decimal("0.001")
 _PERCENT_SHOWN = Decimal("0.01")
@@ -94,7 +95,7 @@ def assess_all(actions: Iterable[Action], limits: Limits, evidence: Evidence) ->
 
 def why_nothing_opens(limits: Limits, evidence: Evidence) -> tuple[str, ...]:
     """What refuses every opening now, whatever it is; empty if nothing does."""
-    blocks = (f"{block.kind}: {block.reason}" for block in evidence.blocks)
+    blocks = (cause_text(block.kind, block.reason) for block in evidence.blocks)
     standing = (view.reason for view in limit_views(limits, evidence) if view.is_blocking)
     return (*_problems_of_mark(evidence), *blocks, *standing)
 
@@ -138,7 +139,7 @@ def _problems_of_order(action: PlaceOrder, limits: Limits, evidence: Evidence) -
     match action.leg:
         case Leg.ENTRY:
             yield from _problems_of_mark(evidence)
-            yield from (f"{block.kind}: {block.reason}" for block in evidence.blocks)
+            yield from (cause_text(block.kind, block.reason) for block in evidence.blocks)
             yield from _beyond_band(action, limits.price_band, evidence)
             yield from _counted_problems(action, limits, evidence)
             yield from (
@@ -195,8 +196,12 @@ def _beyond_band(action: PlaceOrder, band: Decimal | None, evidence: Evidence) -
         case Side.SELL:
             is_beyond, words = action.price < market.floor_price(mark * (ONE - band)), "below"
     if is_beyond:
-        prices = f"{_quote(action.price, market)} is more than {text_from_decimal(band * 100)} % {words}"
-        yield f"the {action.side} price of {prices} the market at {_quote(mark, market)}"
+        found = f"{price_text(action.price, market.tick_size)} {market.quote}"
+        at = f"{price_text(mark, market.tick_size)} {market.quote}"
+        yield (
+            f"the {action.side} price of {found} is more than {text_from_decimal(band * 100)} % {words} "
+            f"the market at {at}"
+        )
 
 
 def _beyond_lot(action: PlaceOrder, evidence: Evidence) -> Iterator[str]:
@@ -236,9 +241,10 @@ def _view(name: LimitName, limits: Limits, evidence: Evidence) -> LimitView | No
         case LimitName.OPEN_ORDERS:
             return _bar(name, "the number of open orders", evidence.open_orders, limits.open_orders_max, "")
         case LimitName.ORDER_NOTIONAL:
-            return _order_limit(name, limits.order_notional_max, quote, "every entry is worth at most")
+            return _order_limit(name, limits.order_notional_max, quote, "an entry may be worth at most {}")
         case LimitName.PRICE_BAND:
-            return _order_limit(name, _percent(limits.price_band), "%", "beyond the market every price is at most")
+            words = "an order may be priced at most {} beyond the market"
+            return _order_limit(name, _percent(limits.price_band), "%", words)
         case LimitName.ORDER_RATE:
             recent = evidence.orders_last_minute
             return _bar(name, "the number of orders in a minute", recent, limits.orders_per_minute_max, "")
@@ -291,7 +297,7 @@ def _age_bar(name: LimitName, noun: str, age_ms: int | None, limit: Decimal | No
 def _order_limit(name: LimitName, limit: Decimal | None, unit: str, words: str) -> LimitView | None:
     if limit is None:
         return None
-    reason = f"{words} {_with_unit(limit, unit)}"
+    reason = words.format(_with_unit(limit, unit))
     return LimitView(name=name, value=None, limit=limit, unit=unit, used=None, is_blocking=False, reason=reason)
 
 
@@ -329,4 +335,4 @@ def _quote(amount: Decimal, market: Market) -> str:
 
 
 def _with_unit(amount: Decimal, unit: str) -> str:
-    return f"{text_from_decimal(amount)} {unit}".rstrip()
+    return f"{shown_text(amount)} {unit}".rstrip()

@@ -73,6 +73,12 @@ def trades_at(ledger: ShadowLedger, price: Decimal) -> ShadowChanged | None:
     return ShadowChanged(filled=filled, left=left) if filled or left else None
 
 
+def without(ledger: ShadowLedger, slots: Iterable[int]) -> ShadowLedger:
+    """The ledger as far as it is not of these slots."""
+    gone = dict.fromkeys(slots)
+    return replace(ledger, waiting=_without(ledger.waiting, gone), held=_without(ledger.held, gone))
+
+
 def end_at(ledger: ShadowLedger, price: Decimal) -> ShadowChanged | None:
     """What becomes of the virtual lots of a grid that stops at this price; None: there are none."""
     ended = tuple(ledger.held)
@@ -81,7 +87,7 @@ def end_at(ledger: ShadowLedger, price: Decimal) -> ShadowChanged | None:
 
 def book(ledger: ShadowLedger, change: ShadowChanged) -> ShadowLedger:
     """After virtual orders filled, and virtual lots left at their exits or ended with their grid."""
-    left = {slot: ledger.held[slot] for slot in change.left}
+    left = {slot: ledger.held[slot] for slot in change.left if slot in ledger.held}
     ended = {slot: ledger.held[slot] for slot in change.ended}
     filled = {entry.slot: entry for entry in change.filled}
     profit = sum(

@@ -34,6 +34,7 @@ from engine.model.risk import (
 )
 from engine.model.risk_view import StopView
 from engine.model.slot import Lot
+from engine.model.words import shown_text
 
 STEP = Decimal("0.02")
 """By how much of its limit a peak must be exceeded to advance, and a best by how much of its trail."""
@@ -266,7 +267,7 @@ def _loss_triggers(settings: RiskSettings, state: RiskState, quote: str) -> Iter
         words = _loss_words("the loss since midnight UTC is", "", day, limit, quote)
         yield _loss(settings, BreakerKind.DAILY_LOSS, _Measure.TOTAL, day - limit, words)
     if (limit := limits.drawdown_max) is not None:
-        reference = f" below its peak of {text_from_decimal(peak)} {quote}"
+        reference = f" below its peak of {shown_text(peak)} {quote}"
         words = _loss_words("the total PnL is", reference, peak, limit, quote)
         yield _loss(settings, BreakerKind.DRAWDOWN, _Measure.TOTAL, peak - limit, words)
     if (limit := limits.floating_loss_max) is not None:
@@ -284,20 +285,20 @@ def _loss(
 def _bound_words(name: str, rule: StopRule, sense: _Sense, quote: str) -> Callable[[Decimal], str]:
     side = "at or below" if sense is _Sense.FALLS else "at or above"
     bound = text_from_decimal(rule.at)
-    return lambda found: f"{name}: {_noun(rule.basis)} is {text_from_decimal(found)} {quote}, {side} {bound} {quote}"
+    return lambda found: f"{name}: {_noun(rule.basis)} is {_found(rule, found)} {quote}, {side} {bound} {quote}"
 
 
 def _trail_words(rule: TrailingTakeProfit, trail: Trail, quote: str) -> Callable[[Decimal], str]:
-    best, distance = text_from_decimal(trail.best), text_from_decimal(rule.trail)
+    best, distance = _found(rule, trail.best), text_from_decimal(rule.trail)
     return lambda found: (
-        f"trailing take profit: {_noun(rule.basis)} is {text_from_decimal(found)} {quote}, "
+        f"trailing take profit: {_noun(rule.basis)} is {_found(rule, found)} {quote}, "
         f"back by at least {distance} {quote} from its best of {best} {quote}"
     )
 
 
 def _loss_words(before: str, after: str, reference: Decimal, limit: Decimal, quote: str) -> Callable[[Decimal], str]:
     allowed = f"the limit is {text_from_decimal(limit)} {quote}"
-    return lambda found: f"{before} {text_from_decimal(reference - found)} {quote}{after}, {allowed}"
+    return lambda found: f"{before} {shown_text(reference - found)} {quote}{after}, {allowed}"
 
 
 def _rule_in_words(rule: StopRule, quote: str) -> tuple[BreakerKind, str]:
@@ -310,6 +311,11 @@ def _rule_in_words(rule: StopRule, quote: str) -> tuple[BreakerKind, str]:
         case TrailingTakeProfit():
             back = f"then {text_from_decimal(rule.trail)} {quote} back from its best"
             return BreakerKind.TRAILING_TAKE_PROFIT, f"trailing take profit: {at}, {back}"
+
+
+def _found(rule: StopRule, value: Decimal) -> str:
+    """What was measured: a price as it was traded, a total as people read it."""
+    return shown_text(value) if rule.basis is StopBasis.TOTAL else text_from_decimal(value)
 
 
 def _noun(basis: StopBasis) -> str:

@@ -16,11 +16,11 @@ CREATE TABLE IF NOT EXISTS funding (
 );
 CREATE TABLE IF NOT EXISTS liquidations (
     symbol TEXT NOT NULL, trade_id TEXT NOT NULL, amount TEXT NOT NULL, price TEXT NOT NULL, fee TEXT NOT NULL,
-    at_ms INTEGER NOT NULL, PRIMARY KEY (symbol, trade_id)
+    at_ms INTEGER NOT NULL, insured TEXT NOT NULL, PRIMARY KEY (symbol, trade_id)
 );
 """
 _FUNDING_COLUMNS = ("symbol", "funding_id", "amount", "rate", "position", "mark_price", "at_ms")
-_LIQUIDATION_COLUMNS = ("symbol", "trade_id", "amount", "price", "fee", "at_ms")
+_LIQUIDATION_COLUMNS = ("symbol", "trade_id", "amount", "price", "fee", "at_ms", "insured")
 
 
 def prepare_news(connection: apsw.Connection) -> None:
@@ -38,8 +38,9 @@ def save_news(connection: apsw.Connection, news: Iterable[SwapNews]) -> None:
                 row = (one.symbol, one.funding_id, *values, one.at_ms)
                 connection.execute("INSERT INTO funding VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             case Liquidation():
-                fate = (one.symbol, one.trade_id, text(one.amount), text(one.price), text(one.fee), one.at_ms)
-                connection.execute("INSERT INTO liquidations VALUES (?, ?, ?, ?, ?, ?)", fate)
+                cost = (text(one.amount), text(one.price), text(one.fee))
+                fate = (one.symbol, one.trade_id, *cost, one.at_ms, text(one.insured))
+                connection.execute("INSERT INTO liquidations VALUES (?, ?, ?, ?, ?, ?, ?)", fate)
 
 
 def load_news(connection: apsw.Connection) -> tuple[SwapNews, ...]:

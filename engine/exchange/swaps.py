@@ -175,7 +175,7 @@ class SwapDesk:
     def _liquidate(self, symbol: str, at_ms: int) -> Liquidation:
         market, stake, account = self.held.books[symbol].market, self.held.stake(symbol), self._account
         fee = rounded_fee(stake.position.notional_at(stake.mark) * market.taker_fee_rate)
-        left = stake.position.margin + stake.profit - fee
+        left, insured_before = stake.position.margin + stake.profit - fee, account.insurance[market.quote]
         account.receive(market.quote, stake.profit)
         account.pay_fee_from_free(market.quote, fee)
         if self.held.terms[symbol].mode is MarginMode.ISOLATED:
@@ -190,6 +190,7 @@ class SwapDesk:
             price=stake.mark,
             fee=fee,
             at_ms=at_ms,
+            insured=insured_before - account.insurance[market.quote],
         )
 
     def funding_due_ms(self) -> Mapping[str, int]:

@@ -249,9 +249,13 @@ class FundingBooked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionLiquidated:
-    """The exchange closed the grid's position: all lots are gone at its price."""
+    """The exchange closed the grid's position: all lots are gone at its price.
+
+    ``is_booked`` false: it closed another position than the books have, and a person has to say what is whose.
+    """
 
     liquidation: Liquidation
+    is_booked: bool = True
 
 
 Fact = (

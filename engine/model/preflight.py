@@ -6,6 +6,7 @@ Prices are quote per base, amounts base, money quote; rates are fractions.
 from dataclasses import dataclass
 from decimal import Decimal
 
+from engine.model.money import ZERO
 from engine.model.order import Side
 
 
@@ -34,8 +35,9 @@ class Preflight:
     quote with which every slot meets the market's minimum. ``break_even_step`` is the least step between levels
     that pays the fees of a cycle, as a fraction. ``now_base`` and ``now_quote`` are traded at the start,
     negative where base is sold. ``average_entry`` is what the inventory has cost per base when the price is at the
-    far bound (lower for long, upper for short), ``loss_at_bound`` what the grid has lost there, ``loss_at_stop`` at
-    ``stop_price``. ``orders_live`` rest at once at the most, ``orders_max`` may; the start sends
+    far bound (lower for long, upper for short), ``loss_at_bound`` what the grid has lost there, or at the start price
+    if that is beyond; ``loss_at_stop`` is at ``stop_price``. ``trailing_quote`` and ``trailing_base`` are how much of
+    the needs is for levels to trail to. ``orders_live`` rest at once at the most, ``orders_max`` may; the start sends
     ``requests_to_start`` and ``requests_per_minute`` are allowed. ``problems`` forbid the start, ``warnings`` do not.
     """
 
@@ -61,6 +63,8 @@ class Preflight:
     liquidation_price: Decimal | None
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    trailing_quote: Decimal = ZERO
+    trailing_base: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +73,9 @@ class EditPreview:
 
     ``stays`` are slots that keep their levels, ``gone`` those that disappear, ``new`` those that appear (counted in
     the lattice after the edit), ``lots_moved`` pairs of (slot before, slot after). ``cancels`` are client order ids.
-    ``buys_base`` is bought at once for about ``buys_quote``. ``loss_before`` and ``loss_after`` are the losses at the
-    far bound of the lattice before and after.
+    ``buys_base`` is bought at once for about ``buys_quote``; ``waits_for`` is why that is not so yet, empty if it is.
+    ``loss_before`` and ``loss_after`` are what the grid will have lost at the far bound of the lattice before and
+    after, or at the present price if that is beyond. ``before`` and ``after`` are of grids that would start now.
     """
 
     before: Preflight
@@ -85,6 +90,7 @@ class EditPreview:
     loss_before: Decimal
     loss_after: Decimal
     problems: tuple[str, ...] = ()
+    waits_for: str = ""
 
     def trades_more_than(self, agreed: "EditPreview") -> bool:
         """Whether more base is traded at once than was agreed to, or on the other side."""

@@ -13,6 +13,8 @@ from enum import StrEnum
 from engine.model.grid import Disposal
 from engine.model.money import ZERO, text_from_decimal
 
+_MINUTE_MS = 60_000
+
 
 class LimitName(StrEnum):
     EXPOSURE = "exposure"
@@ -195,7 +197,9 @@ class PanicSettings:
         for name in ("trigger", "recovery"):
             if not 1 <= getattr(self, name) <= max(count, 1):
                 yield f"{name} must be between 1 and the number of symbols, {count}, was {getattr(self, name)}"
-        for name in ("interval_ms", "average_window", "stale_after_ms"):
+        if self.interval_ms < 1 or self.interval_ms % _MINUTE_MS:
+            yield f"interval_ms must be whole minutes, was {self.interval_ms}"
+        for name in ("average_window", "stale_after_ms"):
             if getattr(self, name) < 1:
                 yield f"{name} must be at least 1, was {getattr(self, name)}"
         problem = _problem_with_amount("volume_multiplier", self.volume_multiplier)

@@ -42,7 +42,8 @@ class FundingPayment:
 class Liquidation:
     """The exchange closed a whole position. ``amount`` is how much the position changed by, against its sign.
 
-    ``price`` is what it was closed at and ``fee`` what that cost, both in quote; ``trade_id`` is unique per symbol.
+    ``price`` is what it was closed at and ``fee`` what that cost, both in quote; ``insured`` is what of the loss the
+    exchange bore, because nothing stood behind it any more. ``trade_id`` is unique per symbol.
     """
 
     symbol: str
@@ -51,6 +52,7 @@ class Liquidation:
     price: Decimal
     fee: Decimal
     at_ms: int
+    insured: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

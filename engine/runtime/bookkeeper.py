@@ -11,6 +11,7 @@ from typing import Protocol
 from engine.model.errors import CommandRefused
 from engine.model.events import Fact, GridStateChanged, LatticeMigrated, MarketAdopted
 from engine.model.grid import Disposal, GridState
+from engine.model.words import words_of
 from engine.runtime.clock import Clock
 from engine.runtime.journal_gate import Staged
 from engine.runtime.manager import SlotManager
@@ -101,8 +102,8 @@ class GridBookkeeper:
         async with self.manager.locks.manager:
             if self.books.state not in only_from:
                 raise CommandRefused(
-                    f"cannot {_VERBS.get(state, state)} grid {self.books.spec.name!r}: it is {self.books.state} "
-                    f"({self.books.state_reason})"
+                    f"cannot {_VERBS.get(state, state)} grid {self.books.spec.name!r}: "
+                    f"it is {words_of(self.books.state)} ({self.books.state_reason})"
                 )
             at_ms = self._clock.now_ms()
             self.books.apply(fact, at_ms)

@@ -6,16 +6,16 @@ other, and is applied by client order id and rank.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import Protocol
 
 import anyio
 
-from engine.core import ladder
+from engine.core import ladder, reading
 from engine.core.costs import NO_FUNDS, Funds
-from engine.core.slots import REFUSALS_MAX, SlotChange
+from engine.core.slots import SlotChange
 from engine.core.trailing import trail_band
 from engine.model.actions import QuietBand
 from engine.model.errors import CommandRefused, InvariantBroken
@@ -27,7 +27,7 @@ from engine.model.risk import (
     RiskSettings,
 )
 from engine.model.risk_view import RiskView
-from engine.model.slot import Slot, order_of
+from engine.model.slot import order_of
 from engine.model.swap import FundingPayment, Liquidation
 from engine.runtime.bookkeeper import FactLog, GridBookkeeper
 from engine.runtime.clock import Clock
@@ -67,6 +67,10 @@ def _nothing() -> None:
     """Where every price is told, none has gone by unseen."""
 
 
+async def _nobody_looks() -> None:
+    """Where the account has nothing beyond what its grids have."""
+
+
 class GridCoordinator:
     """Runs one grid. ``watch`` is told the quiet band after each decision.
 
@@ -83,6 +87,8 @@ class GridCoordinator:
         watch: Callable[[QuietBand], None],
         guard: GridGuard | None = None,
         beyond: Callable[[], Funds] = lambda: NO_FUNDS,
+        look_at_account: Callable[[], Awaitable[object]] = _nobody_looks,
+        account_moved: Callable[[], None] = _nothing,
         regime: RegimeSource | None = None,
         freshen: Callable[[], None] = _nothing,
     ) -> None:
@@ -96,10 +102,12 @@ class GridCoordinator:
         self.foreign_orders = 0
         self.guard = guard or GridGuard(self.books, RiskSettings())
         self.sense = GridSense(self.bookkeeper, self.guard, clock=clock, regime=regime)
-        symbol = self.books.spec.symbol
-        self.swaps = SwapDesk(self.bookkeeper, ask=lambda order: executor.ask(symbol, order.client_order_id))
-        self.migrator = Migrator(self.bookkeeper, cancel=executor.cancel, terms=self.guard.edit_terms, beyond=beyond)
+        self.swaps = SwapDesk(self.bookkeeper, orders=executor)
+        self.migrator = Migrator(
+            self.bookkeeper, cancel=executor.cancel, terms=self.guard.edit_terms, beyond=beyond, look=look_at_account
+        )
         self._freshen = freshen
+        self._account_moved = account_moved
         self._executor = executor
         self._clock = clock
         self._watch = watch
@@ -109,6 +117,8 @@ class GridCoordinator:
         self._wake = anyio.Event()
         self._is_working = False
         self._is_decision_due = False
+        self._due_ms: int | None = None
+        """Until when the loop waits for news."""
         self._decisions = 0
         self._decision_of_unacknowledged: dict[str, int] = {}
 
@@ -157,19 +167,22 @@ class GridCoordinator:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            await self._until_woken()
-            self._wake = anyio.Event()
-            self._is_working = True
-            try:
-                await self.step()
-            finally:
-                self._is_working = False
+        try:
+            while True:
+                await self._until_woken()
+                self._wake = anyio.Event()
+                self._is_working = True
+                try:
+                    await self.step()
+                finally:
+                    self._is_working = False
+        finally:
+            self.migrator.give_up("the engine has ended or halted; nothing was changed")
 
     async def _until_woken(self) -> None:
         """Wait for news, or for the time at which to look again without any."""
         now_ms = self._clock.now_ms()
-        due_ms = self.guard.due_ms(now_ms)
+        due_ms = self._due_ms = self.guard.due_ms(now_ms)
         if due_ms is None or self._wake.is_set():
             await self._wake.wait()
             return
@@ -183,7 +196,7 @@ class GridCoordinator:
         self._is_decision_due = False
         while self._inbox:
             batch = [self._inbox.popleft() for _ in range(min(len(self._inbox), _BATCH_MAX))]
-            news = [report for report in batch if self._is_news(report)]
+            news = [report for report in batch if reading.is_news(self.books, report)]
             if news:
                 must_decide |= await self.apply_reports(news) or self.migrator.is_clearing
         if self.swaps.has_news:
@@ -197,8 +210,19 @@ class GridCoordinator:
         """Compare the ladder that should rest with the one that does, and act on the difference."""
         if self._decision_price is None or self.wait_reason is not None:
             return
-        price = await self._look(self._decision_price)
+        while not await self._decide_at(*await self._look()):
+            pass  # a newer price came, or another decision was made, while the lock was awaited
+        if self.guard.is_position_old:
+            self._account_moved()
+        self._keep_time()
+        if self.books.state is GridState.STOPPING and self.manager.is_wound_down:
+            await self._end_stopping()
+
+    async def _decide_at(self, price: Decimal, price_at_ms: int) -> bool:
+        """Decide at a price that was looked at; False: it is not the newest any more."""
         async with self.manager.locks.manager:
+            if price != self._newest():
+                return False
             decision = ladder.decide(self.manager.view(), price)
             at_ms = self._clock.now_ms()
             hold, reservation = self.manager.reserve(
@@ -206,7 +230,7 @@ class GridCoordinator:
                 price_seen=price,
                 at_ms=at_ms,
                 unsettled=self.bookkeeper.unsettled,
-                refuse=lambda actions: self.guard.refused(actions, price, self.mark_at_ms, at_ms),
+                refuse=lambda actions: self.guard.refused(actions, price, price_at_ms, at_ms),
             )
             self.sense.note_suppressed(price)
             self._decisions += 1
@@ -220,17 +244,33 @@ class GridCoordinator:
             if reservation.facts:
                 await self.bookkeeper.record(reservation.facts, at_ms)
         self._act(reservation)
-        if self.books.state is GridState.STOPPING and self.manager.is_wound_down:
-            await self._end_stopping()
+        return True
 
-    async def _look(self, price: Decimal) -> Decimal:
-        """Make true what the newest price brings, so that the decision is made on it; which price that is."""
+    def _newest(self) -> Decimal:
+        """The price to decide at: the newest of all where that matters, else the last that left the quiet band."""
+        if self.sense.needs_newest_price and self.mark is not None:
+            self._decision_price = self.mark
+        if self._decision_price is None:
+            raise InvariantBroken("a decision was to be made before the first price")
+        return self._decision_price
+
+    async def _look(self) -> tuple[Decimal, int]:
+        """Make true what the newest price brings, so that the decision is made on it; which price that is, and of when.
+
+        While the disk is waited for newer ones may come: they must not make this one look younger.
+        """
         if self.sense.needs_newest_price:
             self._freshen()
-            price = self._decision_price = price if self.mark is None else self.mark
-        await self.sense.look(price)
+        price = await self.sense.look(self._newest)
+        price_at_ms = self.mark_at_ms
         await self.migrator.advance(price)
-        return price
+        return price, price_at_ms
+
+    def _keep_time(self) -> None:
+        """Whoever waits for news learns that there is something to look at earlier than it knew."""
+        due_ms = self.guard.due_ms(self._clock.now_ms())
+        if due_ms is not None and not self._is_working and (self._due_ms is None or due_ms < self._due_ms):
+            self._wake.set()
 
     async def apply_reports(self, reports: Sequence[OrderReport]) -> bool:
         """Book what reports tell, and say whether a new decision is due."""
@@ -285,32 +325,7 @@ class GridCoordinator:
         return (GridStateChanged(state=GridState.STARTING, disposal=None, reason=reason, by="engine"),)
 
     def _foresee(self, reports: Sequence[OrderReport]) -> tuple[list[SlotChange], list[Fact]]:
-        """The changes that these reports make, one upon the other, and the facts that record them."""
-        books = self.books
-        changes: list[SlotChange] = []
-        facts: list[Fact] = []
-        current: dict[int, Slot] = {}
-        for report in reports:
-            index = books.slot_of_order.get(report.client_order_id)
-            if index is None:
-                self._check_closed(report)
-                continue
-            change = books.foresee(current.get(index, books.slots[index]), report)
-            if change is None:
-                continue
-            current[index] = change.slot
-            changes.append(change)
-            facts.append(OrderReported(slot=index, report=report))
-            if change.slot.refusals >= REFUSALS_MAX and change.slot.freeze_reason is None:
-                facts.append(
-                    SlotFrozen(slot=index, reason=f"refused {REFUSALS_MAX} times: {report.reason}", by="engine")
-                )
-        return changes, facts
-
-    def _is_news(self, report: OrderReport) -> bool:
-        """Whether a report can change anything; what an order is told twice, it is told in vain."""
-        index = self.books.slot_of_order.get(report.client_order_id)
-        return index is None or self.books.foresee(self.books.slots[index], report) is not None
+        return reading.foresee(self.books, reports)
 
     def _matters(self, change: SlotChange) -> bool:
         """Whether a change can lead to another decision: what a slot holds or is, or an order that a
@@ -336,14 +351,6 @@ class GridCoordinator:
         self._is_decision_due = True
         self._wake.set()
 
-    def _check_closed(self, report: OrderReport) -> None:
-        booked = self.books.booked_of_closed(report.client_order_id)
-        if booked is not None and report.filled > booked:
-            raise InvariantBroken(
-                f"order {report.client_order_id} was closed with {booked} filled, "
-                f"the exchange now reports {report.filled}"
-            )
-
     def _ask_for_missing_fills(self, changes: Sequence[SlotChange]) -> None:
         for change in changes:
             order = order_of(self.books.slots[change.slot.index])
@@ -353,7 +360,6 @@ class GridCoordinator:
     def _act(self, reservation: Reservation) -> None:
         for client_order_id in reservation.cancellations:
             self._executor.cancel(self.books.spec.symbol, client_order_id)
-        self.guard.note_sent(len(reservation.requests), self._clock.now_ms())
         for request in reservation.requests:
             self._executor.place(request)
 

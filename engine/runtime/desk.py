@@ -80,8 +80,7 @@ class CommandDesk:
                 await self.grid(command.grid).panic(by)
                 return CommandDone(message=f"{command.grid}: panic, entries are being cancelled and nothing opens")
             case LiftBlock():
-                await self.grid(command.grid).lift(command.kind, by)
-                return CommandDone(message=f"{command.grid}: {command.kind.replace('_', ' ')} is lifted")
+                return CommandDone(message=f"{command.grid}: {await self.grid(command.grid).lift(command.kind, by)}")
             case EditGrid():
                 return CommandDone(message=f"{command.grid}: {await self.grid(command.grid).edit(command.change, by)}")
             case SetSpeed():

@@ -137,6 +137,7 @@ class Engine:
 
     def preview(self, grid: str, change: GridChange) -> EditPreview:
         """What an edit of a grid would do. Raises ``CommandRefused``."""
+        self._balance_watch.look()
         return self._desk.grid(grid).preview(change)
 
     async def command(self, command: Command, *, by: str) -> CommandDone:

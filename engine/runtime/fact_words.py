@@ -1,5 +1,6 @@
 """Facts in words: one line for a person, whatever is in the journal."""
 
+from engine.core.ladder import RULE_WORDS
 from engine.model.events import (
     BlocksChanged,
     CancelRequested,
@@ -32,7 +33,10 @@ from engine.model.market import Market
 from engine.model.money import text_from_decimal
 from engine.model.order import OrderReport, OrderStatus
 from engine.model.snapshot import EngineEvent, EventLevel
+from engine.model.words import by_text, shown_text, words_of
 
+RESUMED_AFTER = "resumed though "
+"""How the reason begins of a grid that goes on although something has happened to it that a person must know."""
 _Words = tuple[EventLevel, int | None, str]
 """Level, slot and text."""
 
@@ -64,8 +68,7 @@ def _fact_in_words(fact: Fact) -> _Words:
         case SlotThawed():
             return info, fact.slot, f"thawed by {fact.by}"
         case GridStateChanged():
-            level = EventLevel.ERROR if fact.state is GridState.HALTED else info
-            return level, None, f"{fact.state}: {fact.reason} ({fact.by})"
+            return _level_of(fact), None, f"{_state_in_words(fact)} ({by_text(fact.by)})"
         case GridOpened():
             return info, None, _opening_in_words(fact.lattice)
         case DiscrepancyFound():
@@ -112,10 +115,10 @@ def _sense_in_words(
         case ShadowChanged():
             return info, None, _shadow_in_words(fact)
         case BlocksChanged():
-            return EventLevel.WARNING if fact.blocks else info, None, f"{fact.reason} ({fact.by})"
+            return EventLevel.WARNING if fact.blocks else info, None, f"{fact.reason} ({by_text(fact.by)})"
         case RiskMarked():
             state = fact.state
-            peak, day = _text(state.peak_total), _text(state.day_start_total)
+            peak, day = shown_text(state.peak_total), shown_text(state.day_start_total)
             return info, None, f"losses are counted from a total of {day} at midnight and {peak} at the peak"
         case LatticeMigrated():
             return EventLevel.WARNING, None, _migration_in_words(fact)
@@ -123,12 +126,14 @@ def _sense_in_words(
             return info, None, _funding_in_words(fact)
         case PositionLiquidated():
             told = fact.liquidation
-            text = f"the exchange liquidated {_text(abs(told.amount))} at {_text(told.price)}, fee {_text(told.fee)}"
-            return EventLevel.ERROR, None, text
+            base, quote = _currencies(told.symbol)
+            closed = f"{_text(abs(told.amount))} {base} at {_text(told.price)} {quote}"
+            return EventLevel.ERROR, None, f"the exchange liquidated {closed}, fee {shown_text(told.fee)} {quote}"
 
 
 def _regime_in_words(fact: RegimeChanged) -> _Words:
-    rules = f"long entries: {fact.long_entries}, short entries: {fact.short_entries}"
+    long_rule, short_rule = RULE_WORDS[fact.long_entries], RULE_WORDS[fact.short_entries]
+    rules = f"long: {long_rule}, short: {short_rule}"
     name = fact.name.replace("_", " ")
     return EventLevel.INFO, None, f"the market is {name} ({rules}): {'; '.join(fact.reasons)}"
 
@@ -145,14 +150,15 @@ def _migration_in_words(fact: LatticeMigrated) -> str:
     levels = fact.lattice.levels
     ends = f"{len(fact.lattice.amounts)} slots from {_text(levels[0])} to {_text(levels[-1])}"
     moved = f", {len(fact.moved)} lots moved" if fact.moved else ""
-    return f"lattice {fact.lattice.version}: {ends}{moved}: {fact.reason} ({fact.by})"
+    return f"lattice {fact.lattice.version}: {ends}{moved}: {fact.reason} ({by_text(fact.by)})"
 
 
 def _funding_in_words(fact: FundingBooked) -> str:
     paid = fact.payment
     verb = "received" if paid.amount > 0 else "paid"
-    rate = f"{paid.rate * 100:.4f} % on {_text(paid.position)} at {_text(paid.mark_price)}"
-    return f"funding {verb}: {_text(abs(paid.amount))}, {rate}"
+    base, quote = _currencies(paid.symbol)
+    rate = f"{paid.rate * 100:.4f} % on {_text(paid.position)} {base} at {_text(paid.mark_price)} {quote}"
+    return f"funding {verb}: {shown_text(abs(paid.amount))} {quote}, {rate}"
 
 
 def _narrowing_in_words(fact: DecisionNarrowed) -> str:
@@ -218,6 +224,23 @@ def _fill_in_words(report: OrderReport) -> str:
         rest = "" if is_whole else f" ({_text(report.filled)} of {_text(report.amount)})"
         return f"{verb} {_text(fill.amount)} at {_text(fill.price)}{rest}{fee}"
     return f"{verb} {_text(report.filled)} of {_text(report.amount)} at {_text(report.price)}"
+
+
+def _state_in_words(fact: GridStateChanged) -> str:
+    """The state and why, ``paused: why``; a reason that begins with the name of the state has said it."""
+    name = words_of(fact.state)
+    return fact.reason if fact.reason.startswith(name) else f"{name}: {fact.reason}"
+
+
+def _level_of(fact: GridStateChanged) -> EventLevel:
+    if fact.state is GridState.HALTED:
+        return EventLevel.ERROR
+    return EventLevel.WARNING if fact.reason.startswith(RESUMED_AFTER) else EventLevel.INFO
+
+
+def _currencies(symbol: str) -> tuple[str, str]:
+    base, _, rest = symbol.partition("/")
+    return base, rest.partition(":")[0]
 
 
 _text = text_from_decimal

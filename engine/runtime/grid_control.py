@@ -9,15 +9,28 @@ from engine.core.lattice import make_lattice
 from engine.core.preflight import preflight
 from engine.model.commands import GridChange
 from engine.model.errors import CommandRefused, SettingsInvalid
-from engine.model.events import DiscrepancyFound, DiscrepancyResolved, Fact, SlotFrozen, SlotThawed
+from engine.model.events import CancelRequested, DiscrepancyFound, DiscrepancyResolved, Fact, SlotFrozen, SlotThawed
 from engine.model.grid import Disposal, GridState
+from engine.model.order import OrderStatus
 from engine.model.preflight import EditPreview, Preflight
 from engine.model.reconcile import Discrepancy, Resolution
 from engine.model.risk import BreakerKind
-from engine.model.slot import Slot
+from engine.model.slot import Entering, Slot
+from engine.model.words import stays_words, words_of
 from engine.runtime.bookkeeper import GridBookkeeper
 from engine.runtime.clock import Clock
 from engine.runtime.coordinator import STOPPING_BY_WISH, GridCoordinator
+from engine.runtime.fact_words import RESUMED_AFTER
+from engine.runtime.swap_desk import LIQUIDATED
+
+_RESTING = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
+_STOPPABLE = (
+    GridState.STARTING,
+    GridState.RUNNING,
+    GridState.PAUSED,
+    GridState.EXITS_ONLY,
+    GridState.STOPPING,
+)
 
 
 class GridControl:
@@ -41,13 +54,14 @@ class GridControl:
     @property
     def frozen_slots(self) -> int:
         """How many slots nobody may touch."""
-        return sum(slot.freeze_reason is not None for slot in self._books.slots)
+        return sum(slot.freeze_reason is not None for slot in self._books.slots_by_price)
 
     # By wish
 
     async def pause(self, by: str) -> None:
         """Open nothing new."""
-        await self._change_state(GridState.PAUSED, None, "paused by wish", by, only_from=(GridState.RUNNING,))
+        only_from = (GridState.RUNNING, GridState.STARTING)
+        await self._change_state(GridState.PAUSED, None, "paused by wish", by, only_from=only_from)
         await self._coordinator.decide()
 
     async def resume(self, by: str) -> None:
@@ -57,13 +71,18 @@ class GridControl:
         if name is not None:
             raise CommandRefused(f"answer question {name} first: {open_questions[name].detail}")
         only_from = (GridState.PAUSED, GridState.STOPPED, GridState.HALTED)
-        await self._change_state(GridState.RUNNING, None, "resumed by wish", by, only_from=only_from)
+        reason = "resumed by wish"
+        if self._books.state is GridState.HALTED and self._books.state_reason.startswith(LIQUIDATED):
+            reason = f"{RESUMED_AFTER}{self._books.state_reason}"
+        waits = self._books.spec.start is not None and not self._books.has_run
+        state = GridState.STARTING if waits else GridState.RUNNING
+        await self._change_state(state, None, reason, by, only_from=only_from)
         await self._coordinator.decide_afresh()
 
     async def stop(self, disposal: Disposal, by: str) -> None:
         """End the grid; done when its state is ``STOPPED``."""
-        only_from = (GridState.RUNNING, GridState.PAUSED, GridState.EXITS_ONLY, GridState.STOPPING)
-        await self._change_state(GridState.STOPPING, disposal, f"{STOPPING_BY_WISH}{disposal}", by, only_from=only_from)
+        reason = f"{STOPPING_BY_WISH}{disposal}"
+        await self._change_state(GridState.STOPPING, disposal, reason, by, only_from=_STOPPABLE)
         await self._coordinator.decide_afresh()
 
     async def freeze(self, index: int, by: str) -> None:
@@ -100,15 +119,43 @@ class GridControl:
         guard = self._coordinator.guard
         await self._bookkeeper.put_in_force(lambda: guard.pressed(by, self._clock.now_ms()))
         await self._coordinator.decide_afresh()
+        # While the streams are down nothing is decided, but what must go can be asked to go.
+        await self._cancel_entries("the panic key")
 
-    async def lift(self, kind: BreakerKind, by: str) -> None:
-        """End a block; if its cause is still there, it is raised again. Raises ``CommandRefused``."""
-        mark = self._coordinator.mark
-        if mark is None:
-            raise CommandRefused("no price has come yet by which the block could be judged again")
-        guard = self._coordinator.guard
-        await self._bookkeeper.put_in_force(lambda: guard.lifted(kind, mark, by))
+    async def _cancel_entries(self, reason: str) -> None:
+        """Ask for the end of every entry that rests, whether anything may be decided now or not."""
+        resting = [slot.index for slot in self._books.slots if isinstance(slot.state, Entering)]
+        facts = await self._bookkeeper.transition(resting, lambda: self._entry_cancellations(resting, reason))
+        for fact in facts:
+            if isinstance(fact, CancelRequested):
+                self._cancel(self._books.spec.symbol, fact.client_order_id)
+
+    def _entry_cancellations(self, indices: Sequence[int], reason: str) -> Sequence[Fact]:
+        states = [self._books.slots[index].state for index in indices]
+        orders = [state.order for state in states if isinstance(state, Entering)]
+        return [
+            CancelRequested(slot=order.slot, client_order_id=order.client_order_id, reason=reason)
+            for order in orders
+            if order.status in _RESTING and not order.is_cancel_requested
+        ]
+
+    async def lift(self, kind: BreakerKind, by: str) -> str:
+        """End a block, and say what it changes; if its cause is still there, it is raised again.
+
+        Raises:
+            CommandRefused: there is no such block, or no price to judge it by.
+        """
+        coordinator, guard = self._coordinator, self._coordinator.guard
+
+        def make() -> Sequence[Fact]:
+            if coordinator.mark is None:
+                raise CommandRefused("no price has come yet by which the block could be judged again")
+            return guard.lifted(kind, coordinator.mark, by)
+
+        await self._bookkeeper.put_in_force(make)
         await self._coordinator.decide_afresh()
+        stays = stays_words(self._books.state)
+        return f"{words_of(kind)} is lifted{f', but the grid {stays}' if stays else ''}"
 
     async def edit(self, change: GridChange, by: str) -> str:
         """Change the lattice while it runs; what became of it. Raises ``CommandRefused``."""
@@ -250,6 +297,9 @@ class GridControl:
         await self._bookkeeper.change_state(state, disposal, reason, by, only_from=only_from)
 
     def _slot(self, index: int) -> Slot:
-        if not 0 <= index < len(self._books.slots):
-            raise CommandRefused(f"expected a slot from 0 to {len(self._books.slots) - 1}, found {index}")
+        places = self._books.lattice.places
+        if index not in places:
+            last = len(places) - 1
+            known = f"from 0 to {last}" if not self._books.lattice.ids else "that is in the lattice"
+            raise CommandRefused(f"expected a slot {known}, found {index}")
         return self._books.slots[index]

@@ -4,22 +4,24 @@ Which causes are there is decided in ``core``; here stands what only a running e
 the newest position. What is remembered, every block and every stop, is a fact of the journal.
 """
 
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 
 from engine.core import breakers, stops
 from engine.core.books import GridBooks
+from engine.core.edit_hindrance import why_not_edited, why_nothing_enters
 from engine.core.editing import EditTerms
 from engine.core.risk import Evidence, Refused, assess_all, exposure_of, limit_views
 from engine.core.stops import DAY_MS, Losses
 from engine.model.actions import Action, QuietBand
 from engine.model.events import BlocksChanged, Fact, GridStateChanged, RiskMarked
 from engine.model.grid import GridState
+from engine.model.money import ZERO
 from engine.model.order import OrderStatus
 from engine.model.risk import (
     Block,
     BreakerKind,
+    LimitName,
     Limits,
     RiskSettings,
     Trip,
@@ -27,6 +29,7 @@ from engine.model.risk import (
 from engine.model.risk_view import RiskView
 from engine.model.slot import order_of
 from engine.model.swap import Position
+from engine.model.words import cause_text, words_of
 
 BY_RISK = "risk"
 RETRY_MS = 5_000
@@ -39,6 +42,15 @@ _UNANSWERED = frozenset((OrderStatus.INTENT, OrderStatus.SENT, OrderStatus.UNKNO
 _INFINITY = Decimal("Infinity")
 _EVERYTHING = QuietBand(Decimal(0), _INFINITY)
 _NO_LIMITS = Limits()
+_OF_TIME = frozenset(
+    (
+        LimitName.PRICE_AGE,
+        LimitName.REPORTS_AGE,
+        LimitName.CANDLES_AGE,
+        LimitName.JOURNAL_LAG,
+        LimitName.LIQUIDATION_DISTANCE,
+    )
+)
 
 
 class GridGuard:
@@ -60,17 +72,25 @@ class GridGuard:
         self.settings = settings
         self.refusals: tuple[str, ...] = ()
         """What the gate refused at the newest decision."""
+        self._is_curable = False
         self._books = books
         self._panic_trips = panic_trips
         self._candles_age_ms = candles_age_ms
         self._journal_lag_ms = journal_lag_ms
         self._position = position
-        self._sent_ms: deque[int] = deque()
 
     @property
     def position(self) -> Position | None:
         """The swap position as of when somebody last asked."""
         return self._position()
+
+    @property
+    def is_position_old(self) -> bool:
+        """Whether the grid holds another position than the exchange has last told of."""
+        told = self._position()
+        return self._books.market.swap is not None and self._books.ledger.base != (
+            ZERO if told is None else told.amount
+        )
 
     @property
     def is_active(self) -> bool:
@@ -80,8 +100,15 @@ class GridGuard:
         return is_limited or bool(self._books.blocks)
 
     def edit_terms(self) -> EditTerms:
-        """What an edited grid is judged by."""
-        return EditTerms(limits=self.settings.limits, stops=self.settings.stops)
+        """What an edited grid is judged by, and what its state, its blocks and its market mean for it."""
+        books, position = self._books, None if self.is_position_old else self.position
+        return EditTerms(
+            limits=self.settings.limits,
+            stops=self.settings.stops,
+            hindrance=why_not_edited(books.state, books.state_reason),
+            waits_for=why_nothing_enters(books),
+            liquidation_price=None if position is None else position.liquidation_price,
+        )
 
     def facts_at(self, price: Decimal, now_ms: int) -> list[Fact]:
         """What a price and a moment make true: what is remembered, blocks raised and ended, the grid stopped."""
@@ -113,7 +140,7 @@ class GridGuard:
 
     def due_ms(self, now_ms: int) -> int | None:
         """When to look again though nothing happens; None: never."""
-        due = [now_ms + RETRY_MS] if self.refusals else []
+        due = [now_ms + RETRY_MS] if self._is_curable else []
         end_ms = breakers.next_end_ms(self._books.blocks, now_ms)
         if end_ms is not None:
             due.append(end_ms)
@@ -130,13 +157,8 @@ class GridGuard:
                 slots.add(action.slot)
                 reasons.append(f"slot {action.slot}: {verdict.reason}")
         self.refusals = tuple(reasons)
+        self._is_curable = bool(reasons) and self._may_time_cure(evidence)
         return slots
-
-    def note_sent(self, count: int, now_ms: int) -> None:
-        """So many orders go out now."""
-        self._sent_ms.extend([now_ms] * count)
-        while self._sent_ms and self._sent_ms[0] <= now_ms - _MINUTE_MS:
-            self._sent_ms.popleft()
 
     def pressed(self, by: str, now_ms: int) -> list[Fact]:
         """What the panic key makes true."""
@@ -148,7 +170,7 @@ class GridGuard:
         blocks = breakers.lift(books.blocks, kind)
         position = stops.position_of(books.ledger, books.lots(), books.market.quote)
         state = stops.start_anew(books.risk_state, kind, position, price)
-        facts: list[Fact] = [BlocksChanged(blocks=blocks, reason=f"lifted: {_words(kind)}", by=by)]
+        facts: list[Fact] = [BlocksChanged(blocks=blocks, reason=f"lifted: {words_of(kind)}", by=by)]
         return [*facts, RiskMarked(state=state)] if state != books.risk_state else facts
 
     def view(self, price: Decimal | None, price_at_ms: int, now_ms: int) -> RiskView:
@@ -160,6 +182,13 @@ class GridGuard:
         position = stops.position_of(books.ledger, books.lots(), books.market.quote)
         stop_views = stops.stops_now(self.settings, books.risk_state, position)
         return RiskView(limits=limits, stops=stop_views, blocks=books.blocks, refusals=self.refusals)
+
+    def _may_time_cure(self, evidence: Evidence) -> bool:
+        """Whether what is refused now may be allowed later though neither a fill nor a price outside the band comes."""
+        limits = self.settings.limits
+        if limits.orders_per_minute_max is not None or limits.price_band is not None:
+            return True
+        return any(view.is_blocking and view.name in _OF_TIME for view in limit_views(limits, evidence))
 
     def _blocks_after(
         self, trips: Sequence[Trip], now_ms: int, *, unknown: Collection[BreakerKind], by: str = BY_RISK
@@ -178,9 +207,9 @@ class GridGuard:
         return stops.losses_at(books.risk_state, position, price)
 
     def _evidence(self, price: Decimal | None, price_at_ms: int, now_ms: int) -> Evidence:
-        books, position = self._books, self.position
+        books = self._books
+        position = None if self.is_position_old else self.position
         cost, resting = exposure_of(books.slots, books.ledger.dust)
-        self.note_sent(0, now_ms)
         return Evidence(
             market=books.market,
             slots=books.slots,
@@ -188,16 +217,24 @@ class GridGuard:
             inventory_cost=cost,
             resting_quote=resting,
             open_orders=len(books.slot_of_order),
-            orders_last_minute=len(self._sent_ms),
+            orders_last_minute=books.intended_since(now_ms - _MINUTE_MS),
             losses=self._losses(price),
             price_age_ms=None if price is None else max(0, now_ms - price_at_ms),
             reports_age_ms=self._reports_age_ms(now_ms),
             candles_age_ms=self._candles_age_ms(now_ms),
             journal_lag_ms=self._journal_lag_ms(now_ms),
             blocks=books.blocks,
-            can_be_liquidated=books.market.swap is not None and bool(books.ledger.base),
+            can_be_liquidated=self._can_be_liquidated,
             liquidation_price=None if position is None else position.liquidation_price,
         )
+
+    @property
+    def _can_be_liquidated(self) -> bool:
+        """Whether a price may end the position; what the exchange said of another position says nothing of this one."""
+        held, told = self._books.ledger.base, self.position
+        if self._books.market.swap is None or not held:
+            return False
+        return told is None or told.amount != held or told.liquidation_price is not None
 
     def _reports_age_ms(self, now_ms: int) -> int:
         """How long the answer to the oldest order without one is overdue."""
@@ -210,11 +247,7 @@ class GridGuard:
 
 
 def _change_in_words(before: Sequence[Block], after: Sequence[Block]) -> str:
-    raised = [f"{_words(block.kind)}: {block.reason}" for block in after if block not in before]
+    raised = [cause_text(block.kind, block.reason) for block in after if block not in before]
     kinds = {block.kind for block in after}
-    ended = [f"over: {_words(block.kind)}" for block in before if block.kind not in kinds]
+    ended = [f"over: {words_of(block.kind)}" for block in before if block.kind not in kinds]
     return "; ".join([*raised, *ended])
-
-
-def _words(kind: BreakerKind) -> str:
-    return kind.replace("_", " ")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
+import anyio
 from anyio.abc import TaskGroup
 
 from engine.core import purse
@@ -32,6 +33,8 @@ from engine.runtime.price_board import PriceBoard
 from engine.runtime.reconciler import Reconciler
 from engine.runtime.views import GridViewer
 from engine.settings import Settings
+
+_ACCOUNT_SECONDS_MAX = 5.0
 
 
 class GridHall:
@@ -126,6 +129,8 @@ class GridHall:
             watch=watch,
             guard=self._guard_of(books),
             beyond=lambda: self._beyond(books.market),
+            look_at_account=self._fetch_account,
+            account_moved=self._account.look,
             regime=self._markets.regime_of(spec),
             freshen=self._exchange.tell_prices,
         )
@@ -138,6 +143,11 @@ class GridHall:
         if price is not None:
             coordinator.on_price(*price)
         return coordinator
+
+    async def _fetch_account(self) -> None:
+        """Look at the account now, unless the exchange takes its time: fills are waiting to be booked."""
+        with anyio.move_on_after(_ACCOUNT_SECONDS_MAX):
+            await self._account.fetch()
 
     def _beyond(self, market: Market) -> Funds:
         """What the account has, as of when somebody last looked, beyond what every grid has for its own."""

@@ -1,6 +1,6 @@
 """GridSense: what has to be known of market and risk before a grid decides, made true first and then decided on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -52,10 +52,16 @@ class GridSense:
         held = self._books.shadow
         return self.guard.is_active or bool(held.waiting or held.held)
 
-    async def look(self, price: Decimal) -> None:
-        """Make true what this price and this moment bring; returns once it is durable."""
-        if self._facts(price):
-            await self._bookkeeper.put_in_force(lambda: self._facts(price))
+    async def look(self, newest: Callable[[], Decimal]) -> Decimal:
+        """Make true what the newest price and this moment bring, until it is durable; which price that was.
+
+        The price is asked for anew whenever something was waited for: one from before a fill would invent profit.
+        """
+        while True:
+            price = newest()
+            if not self._facts(price):
+                return price
+            await self._bookkeeper.put_in_force(lambda: self._facts(newest()))
 
     def band_at(self, price: Decimal) -> QuietBand:
         """Where no price brings anything to make true."""
@@ -85,14 +91,17 @@ class GridSense:
         regime = self._regime_change()
         if regime is not None:
             facts.append(regime)
-        trades = shadow.trades_at(self._books.shadow, price)
+        # What a fill on its way to the disk makes of its slot is journalled before, and applied after, what is made
+        # here: a restart folds in the order of the journal.
+        settled = shadow.without(self._books.shadow, self._bookkeeper.manager.locks.held_slots())
+        trades = shadow.trades_at(settled, price)
         if trades is not None:
             facts.append(trades)
         facts.extend(self.guard.facts_at(price, self._clock.now_ms()))
         if self._books.state in _OVER or any(
             isinstance(fact, GridStateChanged) and fact.state in _OVER for fact in facts
         ):
-            held = self._books.shadow if trades is None else shadow.book(self._books.shadow, trades)
+            held = settled if trades is None else shadow.book(settled, trades)
             facts.extend(filter(None, [shadow.end_at(held, price)]))
         return facts
 

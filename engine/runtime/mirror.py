@@ -89,6 +89,10 @@ class MemoryPhoto:
                 f"grid {grid!r}, slot {index}: expected the memory to be what the journal says, "
                 f"{journalled.slots[index]}, found {self.slots[index]}"
             )
+        if self._is_whole and len(journalled.slots) != len(self.slots):
+            raise InvariantBroken(
+                f"grid {grid!r}: expected the {len(journalled.slots)} slots of the journal, found {len(self.slots)}"
+            )
         if self._is_whole and journalled.ledger != self.ledger:
             raise InvariantBroken(
                 f"grid {grid!r}: expected the ledger of the journal, {journalled.ledger}, found {self.ledger}"

@@ -4,19 +4,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from engine.core import breakers
 from engine.core.books import GridBooks
 from engine.core.lattice import Funds, funds_needed, make_lattice
 from engine.core.preflight import preflight
 from engine.core.purse import own_base, own_quote
 from engine.exchange.port import Exchange
 from engine.model.errors import JournalFailed, Rejected, SettingsInvalid
-from engine.model.events import Fact, GridOpened, LotAdopted, WindowChanged
+from engine.model.events import BlocksChanged, Fact, GridOpened, LotAdopted, WindowChanged
 from engine.model.grid import GridSpec, InitialPurchase
 from engine.model.ids import key_from_client_order_id
 from engine.model.market import is_swap
 from engine.model.money import ZERO, text_from_decimal
 from engine.model.risk import RiskSettings
 from engine.model.slot import Lot
+from engine.model.words import shown_text
 from engine.runtime.account_view import answered
 from engine.runtime.clock import Clock
 from engine.runtime.journal import Journal
@@ -118,6 +120,12 @@ class GridOpener:
             fact, at_ms = WindowChanged(window=window), self._clock.now_ms()
             await self._gate.append(books.spec.name, (fact,), at_ms)
             books.apply(fact, at_ms)
+        blocks = breakers.with_settings(self._risk_of(books.spec.name), books.blocks)
+        if blocks != books.blocks:
+            changed = BlocksChanged(blocks=blocks, reason="blocks follow the changed configuration", by="engine")
+            at_ms = self._clock.now_ms()
+            await self._gate.append(books.spec.name, (changed,), at_ms)
+            books.apply(changed, at_ms)
         return books
 
     def make_manager(self, books: GridBooks) -> SlotManager:
@@ -182,8 +190,8 @@ class GridOpener:
             free = total - self._promised.get(currency, ZERO)
             if need > free:
                 problems.append(
-                    f"grid {spec.name!r}: expected {text_from_decimal(need)} {currency} on the account that no other "
-                    f"grid needs, found {text_from_decimal(max(free, ZERO))}"
+                    f"grid {spec.name!r}: expected {shown_text(need)} {currency} on the account that no other "
+                    f"grid needs, found {shown_text(max(free, ZERO))}"
                 )
         if problems:
             raise SettingsInvalid(*problems)

@@ -287,7 +287,7 @@ class Reconciler:
             return Tally()
         if not self._findings.is_confirmed(grid.name, found):
             return Tally(has_doubts=True)
-        way = reconcile.automatic_resolution(found, self._policy)
+        way = reconcile.automatic_resolution(found, self._policy, books.market.kind)
         if way in _CHANGES_NOTHING and not self._findings.is_new(grid.name, found, way):
             return Tally()
         if way is Resolution.HALT and books.state is GridState.HALTED:

@@ -155,9 +155,11 @@ class _GridReplay:
         match fact:
             case DecisionNarrowed():
                 self._narrowed = fact
-            case GridStateChanged() | RegimeChanged() | BlocksChanged() | RiskMarked() | ShadowChanged():
+            case GridStateChanged() | RegimeChanged() | BlocksChanged() | RiskMarked():
                 # In force from the moment in which it is journalled, unlike what waits for the disk.
                 self._books.apply(fact, record.at_ms)
+            case ShadowChanged():
+                pass  # nothing is decided on it, and it follows fills that wait here for the next decision
             case (
                 OrderIntended()
                 | CancelRequested()

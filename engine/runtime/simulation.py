@@ -28,8 +28,8 @@ def open_simulated_exchange(settings: Settings, folder: Path, clock: VirtualCloc
         SettingsInvalid: the data, the market's rules or the books cannot be used.
     """
     simulation = settings.simulation
-    sources = {symbol: _open_source(settings, symbol) for symbol in _symbols(settings)}
-    markets = {symbol: _market(symbol, source, simulation.market) for symbol, source in sources.items()}
+    sources = {symbol: open_source(settings, symbol) for symbol in _symbols(settings)}
+    markets = {symbol: market_of(settings, symbol, source.tick_size) for symbol, source in sources.items()}
     options = SimulatedOptions(
         matching=MatchingOptions(
             fill=_FILL_MODELS[simulation.fill],
@@ -61,7 +61,12 @@ def _symbols(settings: Settings) -> list[str]:
     return list(dict.fromkeys([*traded, *leaders]))
 
 
-def _open_source(settings: Settings, symbol: str) -> PriceSource:
+def open_source(settings: Settings, symbol: str) -> PriceSource:
+    """Where the prices of a market come from, at its first row.
+
+    Raises:
+        SettingsInvalid: the data cannot be used.
+    """
     simulation = settings.simulation
     tick = simulation.market.tick or known_tick(symbol)
     match simulation.source:
@@ -70,7 +75,7 @@ def _open_source(settings: Settings, symbol: str) -> PriceSource:
             return SyntheticSource(
                 symbol=symbol,
                 seed=simulation.seed,
-                start_price=nearest_step(_start_price(settings, symbol), tick),
+                start_price=nearest_step(start_price_of(settings, symbol), tick),
                 tick_size=tick,
             )
         case Source.REPLAY:
@@ -84,7 +89,7 @@ def _open_source(settings: Settings, symbol: str) -> PriceSource:
             )
 
 
-def _start_price(settings: Settings, symbol: str) -> Decimal:
+def start_price_of(settings: Settings, symbol: str) -> Decimal:
     """Where a synthetic market begins: as configured, else in the middle of its first grid."""
     if settings.simulation.start_price is not None:
         return settings.simulation.start_price
@@ -92,10 +97,16 @@ def _start_price(settings: Settings, symbol: str) -> Decimal:
     return _OTHER_START if spec is None else (spec.lower + spec.upper) / 2
 
 
-def _market(symbol: str, source: PriceSource, overrides: MarketOverrides) -> Market:
-    market = simulated_market(symbol, data_tick=source.tick_size)
-    if source.tick_size < market.tick_size:
-        market = replace(market, tick_size=source.tick_size)
+def market_of(settings: Settings, symbol: str, data_tick: Decimal) -> Market:
+    """The rules of a simulated market whose prices come in steps of ``data_tick``.
+
+    Raises:
+        SettingsInvalid: they contradict each other.
+    """
+    overrides = settings.simulation.market
+    market = simulated_market(symbol, data_tick=data_tick)
+    if data_tick < market.tick_size:
+        market = replace(market, tick_size=data_tick)
     changes = {
         "tick_size": overrides.tick,
         "lot_size": overrides.lot,

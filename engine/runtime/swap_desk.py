@@ -1,28 +1,46 @@
 """SwapDesk: books what the exchange does to a swap position by itself, funding and liquidation, each once."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
+from typing import Protocol
 
 from engine.model.events import Fact, FundingBooked, GridStateChanged, PositionLiquidated
 from engine.model.grid import GridState
-from engine.model.order import Order
+from engine.model.money import text_from_decimal
+from engine.model.order import OrderStatus
 from engine.model.slot import order_of
 from engine.model.swap import FundingPayment, Liquidation
 from engine.runtime.bookkeeper import GridBookkeeper
 
+LIQUIDATED = "the exchange liquidated "
+"""How the reason begins of a grid that is halted because its position is gone."""
 _BY_EXCHANGE = "exchange"
+_RESTING = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
+
+
+class OrderEnder(Protocol):
+    """Who gets orders out of the way, or learns that they are."""
+
+    def cancel(self, symbol: str, client_order_id: str) -> None:
+        """Cancel an order; what becomes of it is reported."""
+
+    def ask(self, symbol: str, client_order_id: str) -> None:
+        """Fetch an order with all of its fills and report it."""
 
 
 class SwapDesk:
-    """One grid's payments and liquidations. ``ask`` fetches an order whose end is still to be told."""
+    """One grid's payments and liquidations."""
 
-    def __init__(self, bookkeeper: GridBookkeeper, *, ask: Callable[[Order], None]) -> None:
+    def __init__(self, bookkeeper: GridBookkeeper, *, orders: OrderEnder) -> None:
         self._bookkeeper = bookkeeper
         self._books = bookkeeper.books
-        self._ask = ask
+        self._orders = orders
         self._payments: deque[FundingPayment] = deque()
         self._liquidations: deque[Liquidation] = deque()
+        self._cancelled: set[str] = set()
+        self._asked: set[str] = set()
+        """The orders that were cancelled, and asked about, since a liquidation came."""
 
     @property
     def has_news(self) -> bool:
@@ -30,45 +48,74 @@ class SwapDesk:
         return bool(self._payments or self._liquidations)
 
     def on_funding(self, payment: FundingPayment) -> None:
-        """Funding was paid or received; what was so before the grid began is not its own."""
-        if payment.at_ms >= self._books.opened_ms:
+        """Funding was paid or received; what was so before the grid first traded is not its own."""
+        if self._is_own(payment.at_ms):
             self._payments.append(payment)
 
     def on_liquidation(self, liquidation: Liquidation) -> None:
-        """The exchange closed the position; every order's end is asked for, for it comes before."""
-        books = self._books
-        if liquidation.at_ms < books.opened_ms or liquidation.trade_id in books.liquidations:
-            return
-        self._liquidations.append(liquidation)
-        for slot in books.live_slots():
-            order = order_of(slot)
-            if order is not None:
-                self._ask(order)
+        """The exchange closed the position; what was so before the grid first traded is not its own."""
+        is_known = liquidation.trade_id in self._books.liquidations or liquidation in self._liquidations
+        if self._is_own(liquidation.at_ms) and not is_known:
+            self._liquidations.append(liquidation)
 
     async def book(self) -> bool:
-        """Book what can be booked; whether anything was. A liquidation waits for the end of every order."""
+        """Book what can be booked; whether anything was.
+
+        A liquidation halts the grid first, and is booked once every order is gone: none may be left that could
+        open again, and what an order traded before is booked before.
+        """
         was_booked = False
         while self._payments:
-            payment = self._payments.popleft()
-            facts = await self._bookkeeper.transition((), partial(self._funding, payment))
+            facts = await self._bookkeeper.transition((), partial(self._funding, self._payments.popleft()))
             was_booked |= bool(facts)
+        if self._liquidations:
+            await self._bookkeeper.put_in_force(self._halt)
+            self._end_orders()
         while self._liquidations and not self._books.slot_of_order:
-            told = self._liquidations.popleft()
-            slots = range(len(self._books.slots))
-            facts = await self._bookkeeper.transition(slots, partial(self._liquidation, told))
+            held = range(len(self._books.slots))
+            facts = await self._bookkeeper.transition(held, partial(self._liquidation, held))
             was_booked |= bool(facts)
         return was_booked
+
+    def _is_own(self, at_ms: int) -> bool:
+        """By the exchange's clock alone. News that overtook the first fill are found at the next comparison."""
+        first_ms = self._books.first_fill_ms
+        return first_ms is not None and at_ms >= first_ms
 
     def _funding(self, payment: FundingPayment) -> Sequence[Fact]:
         return () if payment.funding_id in self._books.funding_ids else (FundingBooked(payment=payment),)
 
-    def _liquidation(self, told: Liquidation) -> Sequence[Fact]:
+    def _halt(self) -> Sequence[Fact]:
+        if self._books.state is GridState.HALTED:
+            return ()
+        told = self._liquidations[0]
+        amount, price = text_from_decimal(abs(told.amount)), text_from_decimal(told.price)
+        market = self._books.market
+        reason = f"{LIQUIDATED}{amount} {market.base} of the position at {price} {market.quote}"
+        return (GridStateChanged(state=GridState.HALTED, disposal=None, reason=reason, by=_BY_EXCHANGE),)
+
+    def _end_orders(self) -> None:
+        symbol = self._books.spec.symbol
+        for slot in self._books.live_slots():
+            order = order_of(slot)
+            if order is None:
+                continue
+            name, is_resting = order.client_order_id, order.status in _RESTING
+            if is_resting and name not in self._cancelled:
+                self._cancelled.add(name)
+                self._orders.cancel(symbol, name)
+            if not is_resting and name not in self._asked:
+                self._asked.add(name)
+                self._orders.ask(symbol, name)
+
+    def _liquidation(self, held: range) -> Sequence[Fact]:
+        """The fact that empties the books; of a position that was not theirs alone, a person says what is whose."""
         books = self._books
+        if books.slot_of_order or len(books.slots) != len(held):
+            return ()
+        told = self._liquidations.popleft()
+        self._cancelled.clear()
+        self._asked.clear()
         if told.trade_id in books.liquidations:
             return ()
-        if books.slot_of_order:
-            self._liquidations.append(told)
-            return ()
-        reason = f"the exchange liquidated the position at {told.price}"
-        halted = GridStateChanged(state=GridState.HALTED, disposal=None, reason=reason, by=_BY_EXCHANGE)
-        return (PositionLiquidated(liquidation=told), halted)
+        return (PositionLiquidated(liquidation=told, is_booked=told.amount == -books.ledger.base),)

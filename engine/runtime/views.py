@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from engine.core.books import GridBooks, Question
+from engine.core.cycles import cycle_profit
 from engine.core.ladder import RULE_WORDS
-from engine.core.lattice import cycle_profit_rate
+from engine.core.lattice import funds_needed
 from engine.core.ledger import sum_of
-from engine.model.grid import Direction, GridState
+from engine.model.grid import NO_TRAILING, Direction, GridState
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus
 from engine.model.regime import EntryRule, RegimeView
@@ -28,6 +29,7 @@ from engine.model.snapshot import (
     SlotView,
 )
 from engine.model.swap import PositionView
+from engine.model.words import cause_text
 from engine.runtime.coordinator import GridCoordinator
 from engine.runtime.manager import SlotManager
 
@@ -86,14 +88,15 @@ class BooksViewer:
     def _follow(self, books: GridBooks) -> None:
         """Show another lattice from now on."""
         self._lattice, self._market = books.lattice, books.market
-        funds = books.funds
-        self._invested = funds.quote + funds.base * books.lattice.anchor
+        # What the levels need that it may trail to is set aside, and earns nothing where it never gets there.
+        here = funds_needed(replace(books.spec, trailing=NO_TRAILING), books.market, books.lattice)
+        self._invested = here.quote + here.base * books.lattice.anchor
         slots = books.slots_by_price
         self._slots: list[Slot | None] = [None] * len(slots)
         self._was_sent: list[bool] = [False] * len(slots)
         self._views: list[SlotView] = []
         self._cycle_profits = [
-            (slot.amount * slot.lower * cycle_profit_rate(books.market, slot.lower, slot.upper)).quantize(
+            (slot.amount * cycle_profit(books.market, slot.lower, slot.upper, slot.entry_side)).quantize(
                 books.market.tick_size
             )
             for slot in slots
@@ -210,7 +213,7 @@ def _blocks(books: GridBooks, seen: Seen) -> tuple[BlockView, ...]:
         blocks.append(BlockView(what="decisions", reason=seen.wait_reason))
     if seen.hindrance:
         blocks.append(BlockView(what="lattice", reason=seen.hindrance))
-    blocks.extend(BlockView(what="entries", reason=f"{block.kind}: {block.reason}") for block in books.blocks)
+    blocks.extend(BlockView(what="entries", reason=cause_text(block.kind, block.reason)) for block in books.blocks)
     blocks.extend(_regime_blocks(books))
     if seen.money_block is not None:
         blocks.append(seen.money_block)

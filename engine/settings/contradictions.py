@@ -12,7 +12,7 @@ from engine.model.market import FeeCurrency
 from engine.model.money import is_on_step, text_from_decimal
 from engine.model.text import clean_text
 from engine.settings.contradictions_grid import grid_contradictions
-from engine.settings.facts import GridFacts, Table, amount_of, grids_of, sound_section, table_of
+from engine.settings.facts import GridFacts, Table, amount_of, grids_of, sound_part, sound_section, table_of
 from engine.settings.problems import Place, Problem, found
 from engine.settings.schema_regime import RegimeSection
 from engine.settings.schema_risk import PanicSection, RiskSection
@@ -27,7 +27,7 @@ def contradictions(document: Table) -> Iterator[Problem]:
     yield from _secrets(document)
     yield from _simulation(document, grids)
     yield from _regime(document)
-    common = sound_section(RiskSection, document.get("risk", {})) or RiskSection()
+    common = sound_part(RiskSection, document.get("risk", {})) or RiskSection()
     yield from (Problem(place=("risk", key) if key else ("risk",), text=text) for key, text in common.problems())
     for grid in grids:
         yield from grid_contradictions(grid, common)
@@ -43,7 +43,7 @@ def _has_regime(document: Table) -> bool:
 
 
 def _regime(document: Table) -> Iterator[Problem]:
-    section = sound_section(RegimeSection, document.get("regime", {}))
+    section = sound_part(RegimeSection, document.get("regime", {}))
     for key, text in () if section is None else section.problems():
         yield Problem(place=("regime", key) if key else ("regime",), text=text)
 
@@ -61,7 +61,7 @@ def _names(grids: list[GridFacts]) -> Iterator[Problem]:
 
 
 def _accounts(grids: list[GridFacts], document: Table) -> Iterator[Problem]:
-    """An account has one leverage and one margin mode for each swap, and an exchange bounds the leverage."""
+    """A swap has one position, so it belongs to one grid; and an exchange bounds the leverage."""
     market = table_of(table_of(document, "simulation"), "market")
     leverage_max = amount_of(market, "leverage_max")
     firsts: dict[str, GridFacts] = {}
@@ -74,12 +74,10 @@ def _accounts(grids: list[GridFacts], document: Table) -> Iterator[Problem]:
             text = f"expected {expected}, found {found(leverage)}"
             yield Problem(place=("grid", grid.index, "leverage"), text=text)
         first = firsts.setdefault(grid.symbol, grid)
-        for key, default in (("leverage", Decimal(1)), ("margin", "cross")):
-            mine, theirs = grid.table.get(key, default), first.table.get(key, default)
-            if mine != theirs:
-                expected = f"{found(theirs)} as in grid[{first.index}]: a swap has one {key} per account"
-                text = f"expected {expected}, found {found(mine)}"
-                yield Problem(place=("grid", grid.index, key), text=text)
+        if first is not grid:
+            expected = f"one grid on {clean_text(grid.symbol, 60)}, as a swap has one position"
+            text = f"expected {expected}, found grid[{first.index}] on it as well"
+            yield Problem(place=("grid", grid.index, "symbol"), text=text)
 
 
 def _simulation(document: Table, grids: list[GridFacts]) -> Iterator[Problem]:

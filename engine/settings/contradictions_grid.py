@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from engine.model.grid import Direction, InitialPurchase, SizedBy, Spacing
 from engine.model.money import text_from_decimal
 from engine.model.risk import RiskSettings, StopBasis, StopRule
-from engine.settings.facts import GridFacts, amount_of, sound_section, word_of
+from engine.settings.facts import GridFacts, amount_of, sound_part, sound_section, word_of
 from engine.settings.problems import Place, Problem, found
 from engine.settings.schema_grid import range_around
 from engine.settings.schema_risk import RiskSection, StopKind, StopSection, refusals
@@ -220,7 +220,7 @@ def _trips_at_start(stop: StopSection, grid: GridFacts) -> Iterator[tuple[str, s
 
 def _risk(grid: GridFacts, common: RiskSection) -> Iterator[Problem]:
     """What the grid's own section contradicts, in itself or in the common one under it."""
-    own = sound_section(RiskSection, grid.table.get("risk", {}))
+    own = sound_part(RiskSection, grid.table.get("risk", {}))
     if own is None:
         return
     known = set(common.problems())

@@ -5,6 +5,7 @@ the other keys are checked all the same.
 """
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from engine.model.grid import Direction, Spacing
 from engine.model.ids import SLOTS_MAX
+from engine.settings.problems import Place, place_in
 from engine.settings.schema_grid import range_around
 from engine.settings.schema_types import is_exact, number, two_currencies
 from engine.settings.words import is_swap
@@ -22,6 +24,10 @@ W = TypeVar("W", bound=StrEnum)
 S = TypeVar("S", bound=BaseModel)
 
 Table = Mapping[str, Any]
+_STAND_INS: Mapping[str | int, object] = {"trigger": 1, "recovery": 1}
+"""What contradicts nothing, for keys that must be written."""
+_MENDINGS_MAX = 8
+"""Mending one table may show that the one around it lacks something; there are not more tables than these in one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +77,56 @@ def word_of(table: Table, key: str, words: type[W], default: W) -> W | None:
 
 
 def sound_section(section: type[S], table: object) -> S | None:
-    """The section as pydantic reads it."""
+    """The section as pydantic reads it; None where anything in it is wrong."""
     try:
         return section.model_validate(table)
     except ValidationError:
         return None
+
+
+def sound_part(section: type[S], table: object) -> S | None:
+    """The section without what is wrong in it, so that one bad value does not hide what contradicts beside it.
+
+    A key that must be written and is not sound counts as its stand-in, or else its table counts as not written. None
+    where nothing is left to look at.
+    """
+    rest: Any = deepcopy(table)
+    for _ in range(_MENDINGS_MAX):
+        try:
+            return section.model_validate(rest)
+        except ValidationError as error:
+            if not isinstance(rest, dict):
+                return None
+            for each in error.errors(include_url=False):
+                place = place_in(each["loc"], section)
+                if not place:
+                    return None
+                _mend(rest, place, is_missing=each["type"] == "missing")
+            rest = {key: _without_gaps(value) for key, value in rest.items()}
+    return None
+
+
+def _without_gaps(value: Any) -> Any:
+    """A list without what was taken out of it; only now, for places are counted from its beginning."""
+    return [one for one in value if one is not None] if isinstance(value, list) else value
+
+
+def _mend(table: Any, place: Place, *, is_missing: bool) -> None:
+    """Take out what stands at a place; what was not there is stood in for, or its table goes. Nobody is hurt twice."""
+    *way, last = place
+    if isinstance(last, int) or (is_missing and last not in _STAND_INS):
+        # One of a list cannot go alone: what is counted by its length would seem to be wrong.
+        *way, last = way or [last]
+    for part in way:
+        table = table[int(part)] if isinstance(table, list) else table.get(part)
+        if not isinstance(table, dict | list):
+            return
+    if isinstance(table, list):
+        table[int(last)] = None
+    elif is_missing and last in _STAND_INS:
+        table[last] = _STAND_INS[last]
+    else:
+        table.pop(last, None)
 
 
 def _grid(index: int, table: Table) -> GridFacts:

@@ -32,8 +32,11 @@ def problem_lines(
     errors: Sequence[Mapping[str, Any]], between: Iterable[Problem], schema: type[BaseModel]
 ) -> list[str]:
     """All problems in the order of the sections, each as ``grid[0].lower: expected ..., found ...``."""
-    problems = [_problem_of(error, schema) for error in errors]
-    problems += between
+    rules = list(between)
+    told = {problem.place for problem in rules}
+    # A key that should not be there at all need not be told that its value is wrong too.
+    problems = [problem for error in errors if (problem := _problem_of(error, schema)).place not in told]
+    problems += rules
     order = {name: number for number, name in enumerate(schema.model_fields)}
     problems.sort(key=lambda problem: (order.get(str(problem.place[0]), len(order)), _grid_of(problem.place)))
     return list(dict.fromkeys(f"{_path(problem.place)}: {problem.text}" for problem in problems))
@@ -51,7 +54,7 @@ def _path(place: Place) -> str:
 
 
 def _problem_of(error: Mapping[str, Any], schema: type[BaseModel]) -> Problem:
-    place = _place_in(error["loc"], schema)
+    place = place_in(error["loc"], schema)
     if error["type"] == "extra_forbidden":
         return Problem(place=place, text=_unknown_key(place, schema))
     expected, note = _expected(error, _description(place, schema))
@@ -68,7 +71,7 @@ def _expected(error: Mapping[str, Any], description: str) -> tuple[str, str]:
     return expected, note
 
 
-def _place_in(location: Sequence[str | int], schema: type[BaseModel]) -> Place:
+def place_in(location: Sequence[str | int], schema: type[BaseModel]) -> Place:
     """The part of pydantic's location that stands in the file."""
     place: Place = ()
     section: type[BaseModel] | None = schema

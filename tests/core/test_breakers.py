@@ -70,7 +70,7 @@ def test_what_needs_a_person_waits_for_one_however_long_its_cause_is_gone(kind: 
 
 
 def test_the_panic_key_says_who_pressed_it() -> None:
-    assert panic_key("alice") == Trip(kind=BreakerKind.PANIC_KEY, reason="the panic key was pressed by alice")
+    assert panic_key("alice") == Trip(kind=BreakerKind.PANIC_KEY, reason="pressed by alice")
 
 
 def test_a_lifted_block_comes_back_while_its_cause_is_there() -> None:
@@ -83,7 +83,7 @@ def test_a_lifted_block_comes_back_while_its_cause_is_there() -> None:
 def test_lifting_what_is_not_there_is_refused_with_what_is() -> None:
     with pytest.raises(CommandRefused) as refused:
         lift((a_block(BreakerKind.DRAWDOWN, 0, None),), BreakerKind.PANIC_KEY)
-    assert str(refused.value) == "expected a block to lift, found no panic_key; there are: drawdown"
+    assert str(refused.value) == "expected a block to lift, found no panic key; there are: drawdown"
 
 
 def test_the_next_end_is_that_of_the_next_cool_down_still_running() -> None:

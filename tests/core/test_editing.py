@@ -76,7 +76,7 @@ def test_the_preview_lists_all_that_an_edit_does() -> None:
     assert found.plan.fact.initial == (6,)
     assert found.plan.fact.spec == replace(spec, upper=Decimal(180), slots=8)
     assert found.plan.fact.moved == (LotMoved(source=9, target=7),)
-    assert found.plan.fact.reason == "edited from 100 to 200 in 10 slots of 1 to 100 to 180 in 8 slots of 1"
+    assert found.plan.fact.reason == "edited: 8 slots of 1 from 100 to 180, before 10 slots of 1 from 100 to 200"
     assert preview.after.warnings[-1] == "the lot of slot 9 would leave at 180, 10 USDT below its cost"
 
 
@@ -92,7 +92,9 @@ def test_a_change_that_changes_nothing_is_a_problem() -> None:
     "words, problem",
     [
         ({"lower": 250}, "lower must be above 0 and below upper, was 250 and 200"),
-        ({"slots": 0}, "slots and window must be at least 1 and the size above 0"),
+        ({"slots": 0}, "slots: expected a whole number from 1 to 46656, found 0"),
+        ({"slots": 46657}, "slots: expected a whole number from 1 to 46656, found 46657"),
+        ({"size": 0}, "size: expected a number from 1E-20 to 1E+20, found 0"),
         ({"slots": 900}, "grid 'main': slots: expected steps wider than the fees of a cycle, found a step of 0.0550 %"),
         ({"size": "0.01"}, "grid 'main': base_per_slot: expected orders that BTC/USDT takes"),
     ],
@@ -222,7 +224,9 @@ def test_the_worst_loss_counts_what_is_held_and_what_is_bought_on_the_way() -> N
     grid = a_grid(a_spec(), FREE, states=[holding(slot_of(base, 9)), entering(slot_of(base, 0), Decimal("0.25"))])
     below = worst_loss(FREE, grid.lattice, grid.slots, Decimal(115))
     assert below == (100 - 100) + (110 - 100) + (190 - 100), "slots 0 and 1 are reached, 9 is held"
-    assert worst_loss(FREE, grid.lattice, grid.slots, Decimal(99)) == 90
+    assert worst_loss(FREE, grid.lattice, grid.slots, Decimal(99)) == 91 + 1, (
+        "below the bound already: 1 lower, with slot 0 still to fill"
+    )
 
 
 def test_the_worst_loss_of_a_neutral_grid_is_that_of_its_worse_end() -> None:
@@ -264,3 +268,63 @@ def test_a_first_purchase_that_rests_already_is_not_bought_twice() -> None:
     assert found.plan is not None
     assert found.plan.fact.initial == (6, 7, 8, 9)
     assert (found.preview.buys_base, found.preview.buys_quote) == decimals(6, 900)
+
+
+def test_the_figures_before_are_of_the_grid_as_if_it_started_at_the_present_price() -> None:
+    spec = a_spec(initial_purchase=InitialPurchase.LIMIT)
+    grid = a_grid(spec, FREE, anchor=195, beyond=RICH)
+    before = edited(grid, change(size=2), price=155).preview.before
+    assert (before.now_base, before.now_quote) == decimals(4, 620), "four slots lie above 155, none above 195"
+    assert [row.slot for row in before.rows if row.opens_now] == [6, 7, 8, 9]
+
+
+@pytest.mark.parametrize("direction, price, loss", [(Direction.LONG, 80, 110), (Direction.SHORT, 230, 120)])
+def test_beyond_its_bound_a_grid_has_lost_what_it_has_lost_at_the_price(
+    direction: Direction, price: int, loss: int
+) -> None:
+    """A lot bought at 190 and one that a short grid sold at 110."""
+    spec = a_spec(direction=direction)
+    base = a_grid(spec, FREE)
+    place = 9 if direction is Direction.LONG else 0
+    grid = a_grid(spec, FREE, states=[holding(slot_of(base, place))])
+    assert worst_loss(FREE, grid.lattice, grid.slots, Decimal(price)) == loss
+    preview = edited(grid, change(size=2), price=price).preview
+    assert preview.loss_before == loss
+
+
+def test_what_an_edit_would_buy_is_told_to_wait_for_what_keeps_it_from_opening() -> None:
+    grid = a_grid(a_spec(initial_purchase=InitialPurchase.LIMIT), FREE, anchor=195, beyond=RICH)
+    waiting = replace(TERMS, waits_for={Side.BUY: "panic key: pressed", Side.SELL: "never asked"})
+    found = edited(grid, change(size=2), price=175, terms=waiting)
+    assert found.preview.waits_for == "panic key: pressed"
+    assert found.preview.after.warnings[-1] == (
+        "nothing is bought now: panic key: pressed; when that ends, 2 initial purchases of 4 BTC go out"
+    )
+    assert found.plan is not None, "the lattice may change all the same"
+
+
+def test_a_grid_that_cannot_be_edited_in_its_state_says_so_at_once() -> None:
+    stopped = replace(TERMS, hindrance="the grid is stopped (as asked): resume it first")
+    found = edited(a_grid(), change(size=2), terms=stopped)
+    assert (found.plan, found.preview.problems) == (None, ("the grid is stopped (as asked): resume it first",))
+
+
+@pytest.mark.parametrize("at, is_warned", [(Decimal("104.56"), True), (Decimal("99.9"), False), (None, False)])
+def test_a_position_that_is_liquidated_before_the_bound_is_named(at: Decimal | None, *, is_warned: bool) -> None:
+    base = a_grid(a_spec(), FREE)
+    grid = a_grid(a_spec(), FREE, states=[holding(slot_of(base, 4))])
+    warnings = edited(grid, change(size=2), terms=replace(TERMS, liquidation_price=at)).preview.after.warnings
+    said = "the position is liquidated at 104.56 USDT: the loss at the bound is not reached"
+    assert (said in warnings) is is_warned
+
+
+def test_an_infinite_price_is_a_problem_and_no_exception() -> None:
+    assert edited(a_grid(), change(upper="Infinity")).preview.problems == (
+        "upper: expected a number from 1E-20 to 1E+20, found Infinity",
+    )
+
+
+def test_levels_too_far_to_trail_to_are_one_problem_that_names_its_key() -> None:
+    grid = a_grid(a_spec(trailing=Trailing(up_to=Decimal(10_000))), FREE, beyond=RICH)
+    said = "grid 'main': trail_up_to: expected a price that is at most 1000 levels beyond the range, found more"
+    assert edited(grid, change(slots=20)).preview.problems == (said,)

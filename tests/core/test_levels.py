@@ -43,10 +43,13 @@ def test_levels_below_end_where_they_meet_on_one_tick() -> None:
 @pytest.mark.parametrize(
     "trailing, problem",
     [
-        (Trailing(up_to=D(200)), "trailing up_to: expected a price above upper 200, found 200"),
-        (Trailing(down_to=D(100)), "trailing down_to: expected a price above 0 and below lower 100, found 100"),
-        (Trailing(down_to=D(0)), "trailing down_to: expected a price above 0 and below lower 100, found 0"),
-        (Trailing(up_to=D(99999)), f"trailing up_to: expected at most {BEYOND_MAX} levels to trail by, found more"),
+        (Trailing(up_to=D(200)), "trail_up_to: expected a price above upper 200, found 200"),
+        (Trailing(down_to=D(100)), "trail_down_to: expected a price above 0 and below lower 100, found 100"),
+        (Trailing(down_to=D(0)), "trail_down_to: expected a price above 0 and below lower 100, found 0"),
+        (
+            Trailing(up_to=D(99999)),
+            f"trail_up_to: expected a price that is at most {BEYOND_MAX} levels beyond the range, found more",
+        ),
     ],
 )
 def test_a_trailing_limit_that_cannot_be(trailing: Trailing, problem: str) -> None:

@@ -133,6 +133,8 @@ def test_the_loss_at_a_stop_is_that_of_a_walk_price_by_price(
     for price in range(anchor, at + (-1 if falls else 1), -1 if falls else 1):
         for row in plan.rows:
             level = row.lower if row.side is Side.BUY else row.upper
+            if row.side is not (Side.BUY if falls else Side.SELL):
+                continue  # what rests on the other side of a neutral grid is not against this move
             if row.slot in done or not (level == price or (row.opens_now and price == anchor)):
                 continue
             done.add(row.slot)
@@ -219,7 +221,7 @@ def test_a_position_may_be_liquidated_before_it_is_full() -> None:
     found = liquidation_price(spec, market, down, D(0))
     assert found == (190 * D("0.95") / D("0.995")).quantize(D("1E-12"), rounding="ROUND_FLOOR")
     plan = a_preflight(spec, market, 200)
-    assert plan.problems == (f"the position is liquidated at {found} USDT, before the lower bound at 100 USDT",)
+    assert plan.problems == ("the position is liquidated at 181.41 USDT, before the lower bound at 100 USDT",)
 
 
 def test_cross_margin_has_all_the_funds_behind_it_and_a_grid_without_leverage_no_liquidation() -> None:
@@ -244,8 +246,8 @@ def test_a_liquidation_before_the_stop_and_one_near_the_bound() -> None:
     plan = a_preflight(spec, market, 200, stops=(a_stop(FALLS, 165),))
     at = plan.liquidation_price
     assert at == (750 * D("0.9") / (4 * D("0.995"))).quantize(D("1E-12"), rounding="ROUND_FLOOR")
-    assert plan.problems == (f"the position is liquidated at {at} USDT, before the stop at 165 USDT",)
-    assert plan.warnings == (f"liquidation at {at} USDT is 5.78 % beyond the lower bound at 180 USDT",)
+    assert plan.problems == ("the position is liquidated at 169.6 USDT, before the stop at 165 USDT",)
+    assert plan.warnings == ("liquidation at 169.6 USDT is 5.78 % beyond the lower bound at 180 USDT",)
     calm = a_preflight(replace(spec, leverage=D(3)), market, 200)
     assert (calm.problems, calm.warnings) == ((), ())
     limits = Limits(liquidation_distance_min=D("0.5"))
@@ -288,7 +290,7 @@ def test_everything_that_is_warned_of_is_named() -> None:
     assert plan.warnings == (
         "the stop loss at 100.2 USDT is inside the range from 100 to 101 USDT",
         (
-            "a cycle of slot 1 earns 0.2981 USDT after fees of 0.2019 USDT, less than 2 times as much: "
+            "a cycle of slot 1 earns 0.2981 USDT after 0.2019 USDT of fees, less than twice what it pays: "
             "wider steps keep more"
         ),
         "trailing down to 98 USDT can lose more than the loss at the bound of the range",
@@ -320,3 +322,20 @@ def test_a_neutral_grid_tells_of_the_bound_where_it_loses_more() -> None:
     heavy = a_spec(direction=NEUTRAL, sizes=(SlotSize(slot=6, size=D(10)),))
     plan = a_preflight(heavy, without_fees(a_market()))
     assert (plan.average_entry, plan.loss_at_bound) == (D(2270) / 13, D(330))
+
+
+def test_what_is_needed_for_levels_to_trail_to_is_told_apart() -> None:
+    spec = a_spec(trailing=Trailing(down_to=D(80)))
+    market = without_fees(a_market())
+    plan = a_preflight(spec, market)
+    here = a_preflight(replace(spec, trailing=Trailing()), market)
+    assert (plan.trailing_quote, plan.trailing_base) == (D(170), D(0)), "slots at 90 and at 80"
+    assert (here.trailing_quote, here.needs_quote) == (D(0), plan.needs_quote - 170)
+
+
+@pytest.mark.parametrize("direction, anchor", [(LONG, 90), (SHORT, 210)])
+def test_beyond_its_bound_a_grid_loses_its_fees_at_the_start_price(direction: Direction, anchor: int) -> None:
+    """Ten lots are had at once at a price from which the bound is a gain."""
+    market = a_market(fee_currency=FeeCurrency.QUOTE, taker_fee_rate=D("0.002"))
+    plan = a_preflight(a_spec(direction=direction, initial_purchase=MARKET), market, anchor)
+    assert plan.loss_at_bound == 10 * anchor * D("0.002")

@@ -116,10 +116,14 @@ def test_with_nothing_against_it_every_action_is_approved_under_all_limits() -> 
         ({"mark": None, "can_be_liquidated": False}, "no price is known"),
         ({"mark": Decimal(0), "can_be_liquidated": False}, "the price must be a number above 0, was 0"),
         ({"mark": Decimal("NaN"), "can_be_liquidated": False}, "the price must be a number above 0, was NaN"),
-        ({"blocks": (A_BLOCK,)}, "panic_key: pressed"),
+        ({"blocks": (A_BLOCK,)}, "panic key: pressed"),
         (
             {"inventory_cost": Decimal("710.01")},
             "with this order the exposure is 1000.01 USDT, the limit is 1000 USDT",
+        ),
+        (
+            {"inventory_cost": Decimal("710.0123456789")},
+            "with this order the exposure is 1000.0123 USDT, the limit is 1000 USDT",
         ),
         ({"inventory_cost": None}, "the exposure is not known, the limit is 1000 USDT"),
         ({"resting_quote": None}, "the exposure is not known, the limit is 1000 USDT"),
@@ -304,7 +308,7 @@ def test_a_bar_shows_what_is_used_of_its_limit() -> None:
             unit="%",
             used=None,
             is_blocking=False,
-            reason="beyond the market every price is at most 5 %",
+            reason="an order may be priced at most 5 % beyond the market",
         ),
         LimitView(
             name=LimitName.PRICE_AGE,
@@ -340,7 +344,7 @@ def test_what_blocks_every_opening_is_said_without_an_order() -> None:
     assert why_nothing_opens(ALL_ON, some_evidence()) == ()
     assert why_nothing_opens(ALL_ON, some_evidence(mark=None, blocks=(A_BLOCK,), open_orders=10)) == (
         "no price is known",
-        "panic_key: pressed",
+        "panic key: pressed",
         "the number of open orders is 10, the limit is 10",
         "the distance to liquidation is not known, the least is 20 %",
     )

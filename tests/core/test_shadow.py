@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from engine.core.shadow import (
     ShadowLedger,
+    book,
+    end_at,
     enter_in_earnest,
     quiet_band,
     shadow_view,
@@ -16,6 +18,7 @@ from engine.core.shadow import (
     tick,
 )
 from engine.model.actions import QuietBand
+from engine.model.events import ShadowChanged
 from engine.model.order import Side
 from engine.model.regime import SuppressedEntry
 
@@ -119,6 +122,17 @@ def test_a_waiting_order_whose_slot_is_entered_in_earnest_is_gone() -> None:
     """As is one that nobody knows."""
     ledger = enter_in_earnest(enter_in_earnest(suppress(FREE, [a_long()]), 0, D(100)), 7, D(100))
     assert (dict(ledger.waiting), ledger.settled) == ({}, D(0))
+
+
+def test_a_grid_that_stops_ends_its_virtual_lots_at_that_price_and_nothing_is_missed_after_it() -> None:
+    """Bought at 100 with a fee of 0.2 and worth 80; the exit at 110 is nobody's any more."""
+    held = after_prices(suppress(WITH_FEE, [a_long()]), [99, 80])
+    change = end_at(held, D(80))
+    assert change is not None
+    assert change == ShadowChanged(filled=(), left=(), ended=(0,), ended_at=D(80))
+    ended = after_prices(book(held, change), [120])
+    assert (dict(ended.held), ended.cycles_missed, ended.settled) == ({}, 0, D("40.2"))
+    assert end_at(ended, D(120)) is None
 
 
 def test_the_ledger_is_bounded_and_says_what_did_not_fit() -> None:

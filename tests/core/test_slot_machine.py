@@ -55,8 +55,9 @@ class SlowRun(GridRun):
         """Take in a report; an order that ends with it leaves exactly what it must."""
         name = report.client_order_id
         index = self.books.slot_of_order.get(name)
-        super().hear(report)
+        # Counted before: a report may bring more facts than its own, such as a freeze.
         self.heard.setdefault(name, []).append((len(self.facts), report))
+        super().hear(report)
         if index is not None and name not in self.books.slot_of_order:
             truth = self.exchange.orders[name]
             is_entry = truth.intent.leg is Leg.ENTRY
@@ -301,7 +302,7 @@ class SlotMachine(RuleBasedStateMachine):
         if not mine:
             return
         until = mine[-1] + 1
-        told = [report for count, report in self.grid.heard[name] if count <= until]
+        told = [report for count, report in self.grid.heard[name] if count < until]
         told += random.choices(told, k=2)
         random.shuffle(told)
         other = self._folded((at_ms, fact) for at_ms, fact in facts[:until] if not is_report_of(fact, name))

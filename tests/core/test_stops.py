@@ -463,3 +463,17 @@ def test_trips_are_those_of_the_rules_at_every_price(settings: RiskSettings, dic
         state = advance(settings, state, position, price, 0)
         found = {trip.kind for trip in trips_at(settings, state, position, price)}
         assert found == kinds_by_hand(settings, state, position, price)
+
+
+def test_figures_are_told_in_eight_digits_and_judged_in_all() -> None:
+    state = replace(first_state(0), peak_total=Decimal("20.123456789"), day_start_total=Decimal("0.00000001"))
+    settings = with_limits(drawdown_max="50.123456789", daily_loss_max="30.00000001")
+    (daily, drawdown) = trips_at(settings, state, a_position(), Decimal(120))
+    assert daily.reason == "the loss since midnight UTC is 30 USDT, the limit is 30.00000001 USDT"
+    assert (
+        drawdown.reason
+        == "the total PnL is 50.123457 USDT below its peak of 20.123457 USDT, the limit is 50.123456789 USDT"
+    )
+    total = with_stops(a_loss(TOTAL, "-20"))
+    (stop,) = trips_at(total, first_state(0), a_position(cash="-150.123456789"), Decimal(120))
+    assert stop.reason == "stop loss: the total PnL is -30.123457 USDT, at or below -20 USDT"

@@ -24,6 +24,7 @@ PARTS = (
     "runtime",
     "settings",
     "status",
+    "status_sense",
     "version",
 )
 BROKEN_BY = {

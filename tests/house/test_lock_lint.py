@@ -178,7 +178,7 @@ def test_the_lint_sees_the_locks_that_the_engine_takes() -> None:
     ]
     found = lint(sources)
     assert {finding.rule for finding in found} == {Rule.ORDER}
-    assert {finding.chain[0] for finding in found} >= {"GridCoordinator.decide", "GridCoordinator.apply_reports"}
+    assert {finding.chain[0] for finding in found} >= {"GridCoordinator._decide_at", "GridCoordinator.apply_reports"}
 
 
 def test_the_requests_of_the_port_are_read_from_the_port() -> None:

@@ -183,6 +183,8 @@ facts: dict[type[Fact], st.SearchStrategy[Fact]] = {
         ShadowChanged,
         filled=st.lists(entries, max_size=3).map(tuple),
         left=st.lists(numbers, max_size=3).map(tuple),
+        ended=st.lists(numbers, max_size=3).map(tuple),
+        ended_at=decimals,
     ),
     BlocksChanged: st.builds(BlocksChanged, blocks=st.lists(blocks, max_size=2).map(tuple)),
     RiskMarked: st.builds(RiskMarked, state=risk_states),

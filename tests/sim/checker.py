@@ -12,12 +12,26 @@ from hashlib import sha256
 from types import SimpleNamespace as Box
 from typing import Any
 
-Line = dict[str, Any]
-Lot = tuple[Decimal, Decimal]
-D, ZERO, NO_LOT = Decimal, Decimal(0), (Decimal(0), Decimal(0))
+from tests.sim.checker_shapes import (
+    NO_LOT,
+    ZERO,
+    Line,
+    Shapes,
+    base_of,
+    lot_of,
+    new_slot,
+    order_of,
+    plus,
+    take_sides,
+    trade_of,
+)
+
+D = Decimal
 LEGS, SUMS = {"entry": "e", "exit": "x", "flatten": "f"}, ("cash", "base", "realised", "dust")
 PLACED_WHILE = {"entry": ("running",), "exit": ("running", "paused", "exits_only"), "flatten": ("stopping",)}
 CLOSED, SILENT = ("filled", "canceled", "rejected", "expired"), ("holding_noted", "window_changed", "decision_narrowed")
+SENSED = ("regime_changed", "shadow_changed", "risk_marked")
+OTHER = {"buy": "sell", "sell": "buy"}
 
 
 def check(lines: Iterable[str]) -> list[str]:
@@ -32,7 +46,7 @@ def check(lines: Iterable[str]) -> list[str]:
     return checker.found
 
 
-class Checker:
+class Checker(Shapes):
     """``intents`` are the journal's orders, ``there`` the exchange's; ``money`` is what the account must end with."""
 
     def __init__(self) -> None:
@@ -40,19 +54,6 @@ class Checker:
         self.grids, self.intents, self.there = Line(), Line(), Line()
         self.refused, self.resolved = set[str](), set[tuple[str, str]]()
         self.money = defaultdict[str, Decimal](Decimal)
-
-    def need(self, holds: object, text: str) -> None:
-        if not holds:
-            self.found.append(text)
-
-    def move(self, market: Line, order: Any, price: Decimal, amount: Decimal, fee: Decimal, currency: str) -> Lot:
-        """Move the money of an execution; what it did to base and quote."""
-        sign = 1 if order.side == "buy" else -1
-        moved = {market["base"]: sign * amount, market["quote"]: -sign * price * amount}
-        moved[currency] = moved.get(currency, ZERO) - fee
-        for name, change in moved.items():
-            self.money[name] += change
-        return moved[market["base"]], moved[market["quote"]]
 
     def on_start(self, line: Line, _: str) -> None:
         if not self.hash:
@@ -74,10 +75,11 @@ class Checker:
         self.sequence, self.hash = number, line["hash"]
         if kind == "grid_opened":
             self.need(name not in self.grids, f"record {number} opens grid {name} again")
-            slots = [Box(order=None, lot=NO_LOT, next=0, frozen=False, there=[]) for _ in fact["lattice"]["amounts"]]
+            slots = [new_slot() for _ in fact["lattice"]["amounts"]]
             sums = {"cash": ZERO, "base": ZERO, "realised": ZERO, "dust": Box(lot=NO_LOT, order=None)}
-            sums |= {"number": fact["number"], "market": fact["market"], "state": "starting"}
+            sums |= {"number": fact["number"], "market": fact["market"], "state": "starting", "blocks": []}
             self.grids[name] = Box(slots=slots, questions={}, **sums)
+            take_sides(slots, fact["lattice"])
         else:
             grid = self.grids[name]
             slot = grid.dust if fact.get("slot") is None else grid.slots[fact["slot"]]
@@ -96,16 +98,10 @@ class Checker:
         elif kind == "discrepancy_resolved":
             self.resolved.add((fact["resolution"], grid.questions.pop(fact["name"])))
         elif kind in ("lot_set_aside", "lot_adopted", "lot_corrected"):
-            lot = lot_of(fact["lot"]) if "lot" in fact else slot.lot
-            sign, spent = (1, "cash") if kind == "lot_adopted" else (-1, "realised")
-            slot.lot, is_free = plus(slot.lot, lot, sign), slot.order is None
-            self.need(is_free and slot.lot[0] >= 0, f"I8: {kind} leaves {slot.lot[0]}, without an order is {is_free}")
-            if kind == "lot_set_aside":
-                grid.dust.lot = plus(grid.dust.lot, lot)
-            else:
-                grid.base += sign * lot[0]
-                setattr(grid, spent, getattr(grid, spent) - lot[1])
-        elif kind not in SILENT:
+            self.lot_changed(kind, grid, slot, fact)
+        elif kind == "blocks_changed":
+            grid.blocks = [block["kind"] for block in fact["blocks"]]
+        elif kind not in SILENT + SENSED:
             raise LookupError(f"the unknown kind {kind}")
 
     def fact_order_intended(self, kind: str, grid: Any, slot: Any, fact: Line) -> None:
@@ -117,13 +113,16 @@ class Checker:
         self.need(slot.order is None, f"I1: {name} is a second order of slot {fact['slot']}")
         due = name in self.there if fact.get("is_adopted") else grid.state in PLACED_WHILE[leg] and not slot.frozen
         self.need(due, f"I10: {leg} {name} was intended while {grid.state}, frozen is {slot.frozen}")
+        is_open = leg != "entry" or not grid.blocks or fact.get("is_adopted")
+        self.need(is_open, f"I10: {leg} {name} was intended while blocked by {grid.blocks}")
         fits = order.price % D(market["tick_size"]) == 0 == order.amount % D(market["lot_size"])
         fits = fits and D(market["amount_min"]) <= order.amount <= D(market["amount_max"])
         fits = fits and 0 < order.price * order.amount >= D(market["notional_min"])
         self.need(fits, f"I9: {name} of {order.amount} at {order.price} does not fit its market")
-        grid.dust.lot, slot.lot = plus(grid.dust.lot, lot, -1), plus(slot.lot, lot)
-        held, side = slot.lot[0], "buy" if leg == "entry" else "sell"
-        fits = order.side == side and (held == 0 if side == "buy" else order.amount <= held) and grid.dust.lot[0] >= 0
+        dust, grid.dust.lot, slot.lot = grid.dust.lot[0], plus(grid.dust.lot, lot, -1), plus(slot.lot, lot)
+        held, side = slot.lot[0], slot.side if leg == "entry" else OTHER[slot.side]
+        fits = order.side == side and (held == 0 if leg == "entry" else order.amount <= abs(held))
+        fits = fits and dust * grid.dust.lot[0] >= 0
         self.need(fits, f"I8: {leg} {name} is a {order.side} of {order.amount} on a lot of {held}")
         slot.offered, slot.next, slot.order, self.intents[name] = slot.lot, int(name[10:15], 36) + 1, order, order
 
@@ -154,7 +153,9 @@ class Checker:
             rest, (offered, cost) = slot.lot[0], slot.offered
             share = cost if rest == offered else (cost * rest / offered).quantize(D("1e-12"))
             slot.lot, grid.realised = (rest, share), grid.realised + cash - (lot[1] - share)
-            self.need(0 <= order.amount - order.filled <= rest, f"I8: {order.name} exceeds the rest of its lot, {rest}")
+            self.need(
+                0 <= order.amount - order.filled <= abs(rest), f"I8: {order.name} exceeds the rest of its lot, {rest}"
+            )
 
     def on_sent(self, line: Line, name: str) -> None:
         leg, state = self.intents[name].leg, self.intents[name].grid.state
@@ -206,6 +207,7 @@ class Checker:
             for trade in order.fills.keys() - (mine.fills if mine else {}):
                 self.need(mine is None or name in asked, f"I5: trade {trade} of {name} was never booked")
                 self.move(self.markets[order.symbol], order, *order.fills[trade])
+        self.swaps_at_end(line)
         for currency, amount in line["balances"].items():
             self.need(D(amount) == self.money[currency], f"I3: the account holds {amount} {currency}: {self.money}")
         there = {name for name, order in self.there.items() if not order.closed}
@@ -214,30 +216,13 @@ class Checker:
         live = {slot.order.name for grid in self.grids.values() for slot in grid.slots if slot.order}
         self.need(live - asked == ours, f"I2: live in the books {live}, on the exchange {ours}")
         for name, grid in self.grids.items():
-            books, base = line["books"][name], grid.market["base"]
+            books, base = line["books"][name], base_of(grid.market)
             told = [D(books[key]) for key in SUMS], [(D(slot["quantity"]), slot["order"]) for slot in books["slots"]]
             slots = [(slot.lot[0], slot.order and slot.order.name) for slot in grid.slots]
             folded = [grid.cash, grid.base, grid.realised, grid.dust.lot[0]], slots
             self.need(told == folded, f"I3: the books of {name} are {told}, the journal says {folded}")
             self.need(list(grid.questions) == line["questions"][name], f"{name}: the journal asks {grid.questions}")
-            held = sum((other.base for other in self.grids.values() if other.market["base"] == base), ZERO)
-            has = held <= D(line["balances"][base]) or grid.state == "halted" or grid.questions
+            held = sum((other.base for other in self.grids.values() if base_of(other.market) == base), ZERO)
+            position = line.get("positions", {}).get(base, {"amount": line["balances"].get(base)})
+            has = held <= D(position["amount"]) or grid.state == "halted" or grid.questions
             self.need(has, f"I3: the lots on {name}'s market are {held}, the account holds less")
-
-
-def order_of(line: Line, **more: Any) -> Any:
-    """An order as a line or a payload has it, with nothing filled."""
-    more |= {"price": D(line["price"]), "amount": D(line["amount"]), "filled": ZERO, "told": ZERO, "fills": {}}
-    return Box(name=line["client_order_id"], side=line["side"], symbol=line.get("symbol"), closed=False, **more)
-
-
-def trade_of(line: Line) -> tuple[Decimal, Decimal, Decimal, str]:
-    return D(line["price"]), D(line["amount"]), D(line["fee"]), line["fee_currency"]
-
-
-def lot_of(line: Line) -> Lot:
-    return D(line["quantity"]), D(line["cost_quote"])
-
-
-def plus(lot: Lot, other: Lot, sign: int = 1) -> Lot:
-    return lot[0] + sign * other[0], lot[1] + sign * other[1]

@@ -1,12 +1,12 @@
-"""Twenty short stories of a grid, each about one thing that can be going on when an engine dies."""
+"""Short stories of a grid, each about one thing that can be going on when an engine dies."""
 
 from dataclasses import replace
 from decimal import Decimal
 
 from engine.exchange.faults import FaultPlan
 from engine.exchange.outages import Outage
-from engine.model.commands import Command, Freeze, Pause, Reconcile, Resume, Stop, Thaw
-from engine.model.grid import Disposal, InitialPurchase
+from engine.model.commands import Command, EditGrid, Freeze, GridChange, Pause, Reconcile, Resume, Stop, Thaw
+from engine.model.grid import Disposal, InitialPurchase, Trailing
 from engine.model.market import FeeCurrency
 from engine.model.order import Side
 from tests.builders import a_spec
@@ -51,8 +51,32 @@ def _orders(*commands: tuple[float, Command]) -> tuple[tuple[float, Command], ..
     return commands
 
 
+def _edit(at_seconds: float, **change: Decimal | int) -> tuple[tuple[float, Command], ...]:
+    return _orders((at_seconds, EditGrid(grid=GRID, change=GridChange(**change))))  # type: ignore[arg-type]
+
+
+def _trailing(trailing: Trailing) -> object:
+    return a_spec(upper=D(130), slots=3, window=3, trailing=trailing)
+
+
 _DUST = a_spec(upper=D(130), slots=2, window=2, size=D("0.07123"))
 _ALL = D(1)
+
+MIGRATIONS: dict[str, Draw] = {
+    "a range edited while orders rest": a_story(
+        115, 109, 112, 112, 119, 121, 131, 118, commands=_edit(5.0, lower=D(110), upper=D(140))
+    ),
+    "twice the slots while one fills": a_story(
+        115, 109, 109, 112, 121, 112, partial_fill_chance=D("0.9"), commands=_edit(2.1, slots=6)
+    ),
+    "a lattice that follows a rise": a_story(
+        115, 109, 121, 141, 129, 151, 139, spec=_trailing(Trailing(up_to=D(170))), partial_fill_chance=D("0.5")
+    ),
+    "a lattice that follows a fall with its lots": a_story(
+        129, 109, 95, 85, 79, 99, 112, spec=_trailing(Trailing(down_to=D(60))), partial_fill_chance=D("0.5")
+    ),
+}
+"""Those in which the lattice changes."""
 
 SCENARIOS: dict[str, Draw] = {
     "the first order": a_story(105, 106),
@@ -108,4 +132,4 @@ SCENARIOS: dict[str, Draw] = {
             Deed(at_seconds=5.0, name="hand3", currency="BTC", amount=D("0.2")),
         ),
     ),
-}
+} | MIGRATIONS

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from engine.core.books import GridBooks
 from engine.exchange.port import Balance
+from engine.exchange.positions import SwapPosition
 from engine.exchange.venue import Told
 from engine.model.errors import GridwrightError, Rejected
 from engine.model.events import Fact, Record
@@ -40,7 +41,10 @@ class History:
 
     def start(self, identity: JournalIdentity, balances: Mapping[str, Decimal], markets: Mapping[str, Market]) -> None:
         """An engine starts; ``balances`` are everything the account holds, which matters at the first start."""
-        rules = {symbol: {"base": market.base, "quote": market.quote} for symbol, market in markets.items()}
+        rules = {
+            symbol: {"symbol": symbol, "base": market.base, "quote": market.quote, "swap": market.swap is not None}
+            for symbol, market in markets.items()
+        }
         self.write(
             "start",
             instance=identity.instance,
@@ -121,8 +125,11 @@ class History:
         balances: Mapping[str, Balance],
         open_orders: Sequence[OrderReport],
         books: Mapping[str, GridBooks] | None,
+        positions: Mapping[str, SwapPosition] | None = None,
+        insurance: Mapping[str, Decimal] | None = None,
     ) -> None:
-        """What is left; ``books`` None: no engine had the time to make them true."""
+        """What is left; ``books`` None: no engine had the time to make them true. ``positions`` are those of swaps,
+        ``insurance`` what the exchange has borne of their losses, below 0."""
         for report in open_orders:
             if report.client_order_id not in self._known:
                 self.foreign(report, report.at_ms)
@@ -131,7 +138,9 @@ class History:
             "end",
             balances={currency: balance.free + balance.locked for currency, balance in balances.items()},
             open_orders=[report.client_order_id for report in open_orders],
+            positions={symbol: _position(position) for symbol, position in (positions or {}).items()},
             questions={name: list(grid.questions) for name, grid in grids.items()},
+            insured={currency: -amount for currency, amount in (insurance or {}).items()},
             books=None if books is None else {name: _books(grid) for name, grid in grids.items()},
         )
 
@@ -288,6 +297,11 @@ def _reopened(journal: Journal) -> MemoryJournal:
     for record in journal.records():
         again.stage(record.grid, [record.fact], record.at_ms)
     return again
+
+
+def _position(position: SwapPosition) -> dict[str, Value]:
+    """The amount, and the cost with its sign."""
+    return {"amount": position.amount, "cost": position.cost if position.amount > 0 else -position.cost}
 
 
 def _books(books: GridBooks) -> dict[str, Value]:

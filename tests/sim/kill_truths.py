@@ -13,7 +13,15 @@ from pathlib import Path
 from engine.core.books import GridBooks
 from engine.exchange.order_book import ExchangeOrder
 from engine.exchange.simulated_books import KeptExchange, open_books
-from engine.model.events import DiscrepancyFound, GridOpened, LotCorrected, OrderIntended, OrderReported, Record
+from engine.model.events import (
+    DiscrepancyFound,
+    GridOpened,
+    LatticeMigrated,
+    LotCorrected,
+    OrderIntended,
+    OrderReported,
+    Record,
+)
 from engine.model.money import ZERO
 from engine.model.order import Fill
 from engine.model.slot import order_of
@@ -31,6 +39,7 @@ class Folded:
     """How often each execution was booked, by client order id."""
     hashes: dict[int, str] = field(default_factory=dict)
     corrected: int = 0
+    migrations: int = 0
     trouble: list[str] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
@@ -54,6 +63,10 @@ class Folded:
                 self.corrected += 1
                 if fact.asks:
                     self.trouble.append(f"record {record.sequence} asks: {fact.discrepancy.detail}")
+            case LatticeMigrated():
+                self.migrations += 1
+                if fact.lattice.version != books.lattice.version + 1:
+                    self.trouble.append(f"record {record.sequence} makes lattice {fact.lattice.version} of another")
             case LotCorrected():
                 self.trouble.append(f"record {record.sequence} writes off {fact.lot}")
             case _:  # the other facts are for the books alone

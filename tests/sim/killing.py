@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from math import cos, pi
 from pathlib import Path
 from random import Random
 from shutil import copyfile, rmtree
@@ -25,7 +26,7 @@ import apsw
 from engine.runtime.journal_file import JOURNAL_NAME
 from engine.runtime.journal_store import read_records_above
 from tests.program import RUN, START_MS, TOP, Place
-from tests.sim.kill_child import BEGUN
+from tests.sim.kill_child import BEGUN, EDITS, MIGRATING
 
 QUOTE, BASE = 2_000_000, 3
 ROW_MS = 10_000
@@ -45,11 +46,18 @@ slots = {slots}
 quote_per_slot = {size}
 window = {window}
 initial_purchase = "{purchase}"
+{more}
 """
 _GRIDS = (
     {"name": "one", "symbol": "BTC/USDT", "slots": 120, "size": 200, "window": 12, "purchase": "limit"},
     {"name": "two", "symbol": "BTC/USDT", "slots": 100, "size": 377, "window": 8, "purchase": "none"},
     {"name": "three", "symbol": "BTC/USDT", "slots": 150, "size": 123, "window": 10, "purchase": "market"},
+)
+_TRAILS = "trail_up_to = 13000\ntrail_down_to = 8000"
+_MIGRATING_GRIDS = (
+    {"name": "one", "slots": 60, "size": 200, "window": 12, "purchase": "none", "more": _TRAILS},
+    {"name": "two", "slots": 40, "size": 377, "window": 8, "purchase": "limit"},
+    {"name": "three", "slots": 70, "size": 123, "window": 10, "purchase": "market", "more": _TRAILS},
 )
 
 
@@ -59,9 +67,12 @@ class Moment(Enum):
     START = "while it starts"
     RECOVERY = "in its first commits"
     LOAD = "under load"
+    MIGRATION = "while a lattice changes"
 
 
-_COMMITS = {Moment.RECOVERY: (1, 12), Moment.LOAD: (12, 100)}
+_COMMITS = {Moment.RECOVERY: (2, 13), Moment.LOAD: (13, 101), Moment.MIGRATION: (0, 0)}
+"""Lines, the first of which says only that the program has begun."""
+_MIGRATIONS_MAX = 8
 
 
 @dataclass(slots=True)
@@ -77,7 +88,7 @@ class Witness:
     def note(self, lines: list[str]) -> None:
         """Take in what a program noted."""
         for line in lines:
-            if line != BEGUN:
+            if line not in (BEGUN, MIGRATING):
                 sequence, head = line.split(" ")
                 assert self.heads.setdefault(int(sequence), head) == head, f"record {sequence} was written twice"
 
@@ -115,15 +126,19 @@ def integrity_of(path: Path) -> str:
 
 
 class Arena:
-    """One state directory, its market, and the program that lives and dies on it."""
+    """One state directory, its market, and the program that lives and dies on it.
 
-    def __init__(self, folder: Path, seed: int, *, rows: int) -> None:
+    ``migrates``: two of its grids trail a market that swings wide, and one is edited all the time.
+    """
+
+    def __init__(self, folder: Path, seed: int, *, rows: int, migrates: bool = False) -> None:
         folder.mkdir(exist_ok=True)
         self.dice = Random(seed)
         self.seed = seed
+        self.migrates = migrates
         self.witness = Witness()
         self.place = Place(folder, self._config(speed=0))
-        self.place.data.write_text(trades(rows, self.dice))
+        self.place.data.write_text(swinging_trades(rows, self.dice) if migrates else trades(rows, self.dice))
         self.told = folder / "told.txt"
         """What every life said on stderr."""
         self.answer = folder / "answer.json"
@@ -168,7 +183,7 @@ class Arena:
                 process = subprocess.Popen(
                     [sys.executable, "-m", "tests.sim.kill_child", str(writer), *options],
                     cwd=self.place.folder,
-                    env={**os.environ, "HOME": str(self.place.folder), "PYTHONPATH": str(TOP)},
+                    env={**os.environ, "HOME": str(self.place.folder), "PYTHONPATH": str(TOP), **self._edits()},
                     stdin=subprocess.DEVNULL,
                     stdout=answer,
                     stderr=told,
@@ -186,9 +201,11 @@ class Arena:
         begun = perf_counter()
         if moment is Moment.START:
             return lines + self._wait_seconds(notes, self.dice.uniform(0, self._start_seconds))
-        commits = self.dice.randint(*_COMMITS[moment])
+        what, least = "\n", self.dice.randint(*_COMMITS[moment])
+        if moment is Moment.MIGRATION:
+            what, least = MIGRATING, self.dice.randint(1, _MIGRATIONS_MAX)
         has_started = False
-        while "".join(lines).count("\n") <= commits:
+        while "".join(lines).count(what) < least:
             lines.append(_read_some(notes))
             if not lines[-1]:
                 break
@@ -204,8 +221,12 @@ class Arena:
                 break
         return lines
 
+    def _edits(self) -> dict[str, str]:
+        return {EDITS: "two"} if self.migrates else {}
+
     def _config(self, *, speed: int) -> str:
-        grids = "".join(_GRID.format(**grid) for grid in _GRIDS)
+        kinds = _MIGRATING_GRIDS if self.migrates else _GRIDS
+        grids = "".join(_GRID.format(**({"symbol": "BTC/USDT", "more": ""} | grid)) for grid in kinds)
         return (
             f"[engine]\nreconcile_seconds = 1\n\n"
             f'[simulation]\nsource = "replay"\npath = "candles.csv"\nspeed = {speed}\nseed = {self.seed}\n'
@@ -225,6 +246,16 @@ def trades(rows: int, dice: Random) -> str:
     for row in range(rows):
         price += dice.gauss(0, 60) + (10_000 - price) * 0.1
         price = min(max(price, 9_450), 10_550)
+        lines.append(f"{START_MS + ROW_MS * row},{price:.2f},1")
+    return "\n".join(lines) + "\n"
+
+
+def swinging_trades(rows: int, dice: Random) -> str:
+    """A restless walk that swings by a fifth around 10300, up and back every hundred rows."""
+    lines, noise = ["ts_ms,price,amount"], 0.0
+    for row in range(rows):
+        noise = noise * 0.7 + dice.gauss(0, 60)
+        price = 10_300 - 1_900 * cos(row * 2 * pi / 100 + 1.2) + noise
         lines.append(f"{START_MS + ROW_MS * row},{price:.2f},1")
     return "\n".join(lines) + "\n"
 

@@ -12,6 +12,7 @@ from random import Random
 
 import numpy as np
 
+from engine.core.lattice import make_lattice
 from engine.exchange.datafiles import market_data_from_columns
 from engine.exchange.faults import FaultPlan
 from engine.exchange.outages import Outage
@@ -54,7 +55,7 @@ from tests.sim.swarm_draw import VIRTUAL_SECONDS, _draw_commands, _draw_death, _
 D = Decimal
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
-FIRST_MS = 100 * DAY_MS
+FIRST_MS = 20_000 * DAY_MS
 """Rows begin on some midnight; the first ``PAST_SECONDS`` of them are the past."""
 PAST_SECONDS = 480
 FUNDING_MS = 120_000
@@ -107,19 +108,21 @@ def draw_limits(seed: int) -> LimitsDraw:
     """What a seed means."""
     dice = Random(f"limits {seed}")
     is_swap = dice.random() < 0.5
-    spec = _draw_spec(dice, is_swap=is_swap)
+    spec, market = _draw_spec(dice, is_swap=is_swap), _draw_market(dice, is_swap=is_swap)
     regime = _draw_regime(dice) if dice.random() < 0.85 else None
     crosses_midnight = dice.random() < 0.3
     # The past ends three minutes before a midnight, or where no midnight comes.
     first_ms = FIRST_MS - PAST_SECONDS * 1000 - (180_000 if crosses_midnight else 7_200_000)
+    # No payment falls on the very beginning, where it depends on two clocks whether it is the grid's own.
+    start_ms = first_ms + PAST_SECONDS * 1000 + 21_000
     return LimitsDraw(
         seed=seed,
         spec=spec,
-        market=_draw_market(dice, is_swap=is_swap),
-        quote=D(dice.choice((800, 2_500, 100_000))) if is_swap else D(100_000),
-        start_ms=first_ms + PAST_SECONDS * 1000,
+        market=market,
+        quote=D(dice.choice((2_500, 100_000))),
+        start_ms=start_ms,
         path=_draw_path(dice, first_ms),
-        faults=_draw_faults_from(dice, seed, first_ms + PAST_SECONDS * 1000),
+        faults=_draw_faults_from(dice, seed, start_ms),
         partial_fill_chance=dice.choice((D(0), D("0.3"), D("0.8"))),
         latency_ms=dice.choice((1, 25, 300, 1200)),
         schedule=Schedule(
@@ -132,7 +135,7 @@ def draw_limits(seed: int) -> LimitsDraw:
         reconcile_seconds=dice.choice((5.0, 20.0, 60.0)),
         deaths=tuple(_draw_death(dice) for _ in range(dice.choice((0, 0, 1, 1, 2)))),
         commands=tuple(_draw_all_commands(dice, spec.slots)),
-        risk=_draw_risk(dice, spec, symbol=SWAP_SYMBOL if is_swap else SYMBOL, has_regime=regime is not None),
+        risk=_draw_risk(dice, spec, market, has_regime=regime is not None),
         regime=regime,
         looks_every_seconds=dice.choice((None, 1.0, 10.0)),
         ends_with_restart=dice.random() < 0.4,
@@ -172,7 +175,7 @@ def _draw_spec(dice: Random, *, is_swap: bool) -> GridSpec:
         trailing=Trailing(up_to=dice.choice((None, D(230))), down_to=dice.choice((None, D(70))))
         if trails
         else NO_TRAILING,
-        leverage=D(dice.choice((1, 3, 10))) if is_swap else D(1),
+        leverage=D(dice.choice((1, 2, 4))) if is_swap else D(1),
         margin=dice.choice(list(MarginMode)) if is_swap else MarginMode.CROSS,
     )
 
@@ -194,6 +197,8 @@ def _draw_path(dice: Random, first_ms: int) -> tuple[tuple[int, Decimal], ...]:
             move += (middle - price) // 3 + (1_000 if row // 6 % 2 else -1_000)
         if kind == "trend":
             move = move // 4 + drift
+        if row * step_ms < PAST_SECONDS * 1000:
+            move = move // 2 + (middle - price) // 20  # a grid begins inside of its range
         price = min(max(price + move, 7_500), 22_500)
         path.append((first_ms + row * step_ms, price * _TICK))
     return tuple(path)
@@ -208,7 +213,12 @@ def _draw_faults_from(dice: Random, seed: int, start_ms: int) -> FaultPlan:
         kind: tuple(_later(window, start_ms) for window in getattr(plan, kind))
         for kind in ("bans", "stalls", "disconnects")
     }
-    return replace(plan, **windows)  # type: ignore[arg-type]
+    fates = ("request_lost_chance", "answer_lost_chance", "request_late_chance", "answer_torn_chance")
+    chances = {name: getattr(plan, name) for name in fates}
+    if sum(chances.values()) > D("0.6"):
+        # An engine that three requests in four fail cannot start in its time: a swap asks for more than a spot market.
+        chances = {name: chance / 2 for name, chance in chances.items()}
+    return replace(plan, **windows, **chances)  # type: ignore[arg-type]
 
 
 def _later(window: Outage, by_ms: int) -> Outage:
@@ -237,27 +247,28 @@ def _draw_all_commands(dice: Random, slots: int) -> Iterator[tuple[float, Comman
 # Risk
 
 
-def _draw_risk(dice: Random, spec: GridSpec, *, symbol: str, has_regime: bool) -> RiskSettings:
-    """Each limit is on seven times in eight, and then nearly always in somebody's way."""
-    notional = spec.size * 150
+def _draw_risk(dice: Random, spec: GridSpec, market: Market, *, has_regime: bool) -> RiskSettings:
+    """Limits that a grid can begin with, and that are soon in its way."""
+    lattice = make_lattice(spec, market, D(150) if spec.start is None else spec.start.price)
+    notional = max(price * amount for price, amount in zip(lattice.levels[1:], lattice.amounts, strict=True))
     while True:
         try:
             return RiskSettings(
                 limits=_draw_limits(dice, spec, notional, has_regime=has_regime),
                 stops=tuple(_draw_stops(dice, notional)),
                 breakers=tuple(_draw_breakers(dice)),
-                panic=_draw_panic(dice, symbol),
+                panic=_draw_panic(dice, market.symbol),
             )
         except ValueError:
             continue  # stops that contradict each other: draw again
 
 
 def _draw_limits(dice: Random, spec: GridSpec, notional: Decimal, *, has_regime: bool) -> Limits:
-    def maybe(*values: str | int | Decimal) -> Decimal | None:
+    def maybe(*values: str | int | Decimal, off: float = 0.12) -> Decimal | None:
         value = D(dice.choice(values))
-        return None if dice.random() < 0.12 else value
+        return None if dice.random() < off else value
 
-    order = maybe(notional * D("1.05"), notional * D("1.6"), notional * 3)
+    order = maybe(notional * D("1.02"), notional * D("1.6"))
     exposure = maybe(notional * D("2.2"), notional * 4, notional * 8)
     orders, rate = maybe(2, 3, 5, 9), maybe(3, 8, 30)
     return Limits(
@@ -266,9 +277,9 @@ def _draw_limits(dice: Random, spec: GridSpec, notional: Decimal, *, has_regime:
         open_orders_max=None if orders is None else int(orders),
         orders_per_minute_max=None if rate is None else int(rate),
         price_band=maybe("0.001", "0.01", "0.1"),
-        daily_loss_max=maybe(notional / 50, notional / 10, notional / 2),
-        drawdown_max=maybe(notional / 50, notional / 10, notional / 2),
-        floating_loss_max=maybe(notional / 50, notional / 10, notional / 2),
+        daily_loss_max=maybe(notional / 20, notional / 5, notional, off=0.5),
+        drawdown_max=maybe(notional / 20, notional / 5, notional, off=0.3),
+        floating_loss_max=maybe(notional / 20, notional / 5, notional, off=0.3),
         price_stale_seconds=maybe(4, 15, 60),
         reports_stale_seconds=maybe(1, 5, 30),
         candles_stale_seconds=maybe(5, 30, 90) if has_regime else None,
@@ -281,28 +292,28 @@ def _draw_stops(dice: Random, notional: Decimal) -> Iterator[StopRule]:
     def disposal() -> Disposal:
         return dice.choice(list(Disposal))
 
-    if dice.random() < 0.25:
-        yield StopLoss(basis=StopBasis.PRICE_FALLS, at=D(dice.choice((100, 120, 135))), disposal=disposal())
     if dice.random() < 0.15:
+        yield StopLoss(basis=StopBasis.PRICE_FALLS, at=D(dice.choice((95, 110, 125))), disposal=disposal())
+    if dice.random() < 0.08:
         yield StopLoss(basis=StopBasis.TOTAL, at=-notional * D(dice.choice(("0.1", "0.5"))), disposal=disposal())
-    if dice.random() < 0.15:
-        yield TakeProfit(basis=StopBasis.PRICE_RISES, at=D(dice.choice((170, 190, 210))), disposal=disposal())
-    if dice.random() < 0.15:
+    if dice.random() < 0.08:
+        yield TakeProfit(basis=StopBasis.PRICE_RISES, at=D(dice.choice((175, 190, 210))), disposal=disposal())
+    if dice.random() < 0.08:
         yield TakeProfit(basis=StopBasis.TOTAL, at=notional * D(dice.choice(("0.1", "0.4"))), disposal=disposal())
     if dice.random() < 0.15:
         at = notional * D(dice.choice(("0.02", "0.08")))
         yield TrailingTakeProfit(basis=StopBasis.TOTAL, at=at, trail=at / 2, disposal=disposal())
     if dice.random() < 0.1:
-        yield TrailingTakeProfit(basis=StopBasis.PRICE_RISES, at=D(160), trail=D(6), disposal=disposal())
+        yield TrailingTakeProfit(basis=StopBasis.PRICE_RISES, at=D(170), trail=D(6), disposal=disposal())
 
 
 def _draw_breakers(dice: Random) -> Iterator[BreakerRule]:
     for kind in _LOSSES:
-        if dice.random() < 0.7:
+        if dice.random() < 0.9:
             yield BreakerRule(
                 kind=kind,
                 cooldown_seconds=dice.choice((0, 10, 60)),
-                needs_person=dice.random() < 0.2,
+                needs_person=dice.random() < 0.1,
                 disposal=dice.choice(list(Disposal)) if dice.random() < 0.15 else None,
             )
 

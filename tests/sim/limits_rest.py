@@ -87,7 +87,8 @@ def _unbound(view: GridView) -> GridView:
 def problems_at_rest(world: SimWorld, drawn: LimitsDraw) -> list[str]:
     """Everything that is not as it must be, with the engine still alive and its exchange at rest."""
     engine, exchange = world.engine, world.exchange
-    assert engine is not None and isinstance(exchange, LimitWitness)
+    assert engine is not None
+    assert isinstance(exchange, LimitWitness)
     problems = [*exchange.broken, *exchange.too_early]
     problems += [f"I1: {name} arrived for a slot with a live order" for name in exchange.refused]
     if engine.state is not EngineState.RUNNING:
@@ -99,7 +100,7 @@ def problems_at_rest(world: SimWorld, drawn: LimitsDraw) -> list[str]:
     problems += _news(world)
     problems += _position(world, grid)
     problems += _left_undone(world, grid)
-    problems += _stops(drawn, grid)
+    problems += _stops(world, drawn, grid)
     problems += _senses(world, drawn, engine)
     return [*problems, *false_alarms(world)]
 
@@ -120,7 +121,11 @@ def _position(world: SimWorld, grid: GridCoordinator) -> Iterator[str]:
     amount = 0 if position is None else position.amount
     if amount != books.ledger.base and not books.questions:
         yield f"I3: the position is {amount}, the books hold {books.ledger.base}"
-    paid = {one.funding_id: one.amount for one in world.exchange._venue._funding if one.at_ms >= books.opened_ms}
+    paid = {
+        one.funding_id: one.amount
+        for one in world.exchange._venue._funding
+        if one.at_ms >= (books.first_fill_ms or one.at_ms + 1)
+    }
     booked = [fact.payment.funding_id for fact in _facts(world) if isinstance(fact, FundingBooked)]
     if sorted(booked) != sorted(paid) or books.ledger.funding != sum(paid.values()):
         yield f"funding: booked {booked} to {books.ledger.funding}, paid were {paid}"
@@ -145,12 +150,15 @@ def _left_undone(world: SimWorld, grid: GridCoordinator) -> Iterator[str]:
         is_excused = is_entry and (action.slot in refused or action.slot in grid.manager.short_slots)
         if not is_excused and action.slot not in grid.manager.withheld:
             yield f"I15: left undone: {action}"
-    for slot in due_exits(grid):
-        yield f"exits: slot {slot} holds a lot that nobody offers"
+    for index in due_exits(grid):
+        yield f"exits: slot {index} holds a lot that nobody offers"
 
 
-def _stops(drawn: LimitsDraw, grid: GridCoordinator) -> Iterator[str]:
-    """No active grid rests beyond one of its price stops, and what was stopped is as its disposal says."""
+def _stops(world: SimWorld, drawn: LimitsDraw, grid: GridCoordinator) -> Iterator[str]:
+    """No active grid rests beyond one of its price stops, and what was stopped is as its disposal says.
+
+    A slot that was ever frozen is left out: it stays as it was while the others are wound down.
+    """
     books = grid.books
     if books.state in _LETS_EXITS_OUT and grid.mark is not None and grid.wait_reason is None:
         for rule in drawn.risk.stops:
@@ -162,7 +170,8 @@ def _stops(drawn: LimitsDraw, grid: GridCoordinator) -> Iterator[str]:
                 yield f"stop: the grid is {books.state} at {grid.mark} beyond its stop at {rule.at}"
     if books.state is not GridState.STOPPED or books.disposal in (None, Disposal.LEAVE):
         return
-    thawed = [slot for slot in books.slots if slot.freeze_reason is None]
+    frozen = {fact.slot for fact in _facts(world) if isinstance(fact, SlotFrozen)}
+    thawed = [slot for slot in books.slots if slot.index not in frozen]
     orders = [slot.index for slot in thawed if order_of(slot) is not None]
     held = [slot.index for slot in thawed if lot_of(slot).quantity]
     if orders or (books.disposal is Disposal.FLATTEN and held):

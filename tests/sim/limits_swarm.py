@@ -14,7 +14,7 @@ import anyio
 from engine.exchange.matching import MatchingOptions
 from engine.exchange.rate_limit import RateLimit
 from engine.exchange.simulated import SimulatedOptions
-from engine.model.errors import SettingsInvalid
+from engine.model.errors import InvariantBroken, SettingsInvalid
 from engine.model.events import BlocksChanged, GridStateChanged, LatticeMigrated, OrderIntended, RegimeChanged
 from engine.model.order import Leg
 from engine.model.snapshot import EngineState
@@ -71,8 +71,15 @@ def live_drawn(drawn: LimitsDraw) -> Lived:
     except (Exception, SimulationEnded) as error:  # noqa: BLE001 - whatever a run ends with is what it found
         is_refused = isinstance(first_cause(error), SettingsInvalid) and not any(map(is_ours, world.exchange.placed))
         problems = [] if is_refused else [_in_words(error)]
-    problems += forbidden(drawn, world.witness)
+    problems += _judged(drawn, world.witness)
     return _told(world, drawn, problems, is_refused=is_refused)
+
+
+def _judged(drawn: LimitsDraw, witness: LimitWitness) -> list[str]:
+    try:
+        return forbidden(drawn, witness)
+    except (InvariantBroken, LookupError) as error:
+        return [f"the records cannot be followed: {_in_words(error)}"]
 
 
 class LimitsWorld(SimWorld):

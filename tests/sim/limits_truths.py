@@ -14,7 +14,7 @@ Each truth is judged as of the decision of the order, and only if the order was 
 * Silence of the order stream is the age of the oldest intent without an answer in the fold.
 * The floating loss, and the loss of the day on which the grid was opened, follow from fold and price;
   the peak is at least the highest total of the decisions before, and may be followed a step too late.
-* The liquidation price is of the newest answer by then; none given is none known.
+* The liquidation price is of the newest answer by then, which must be about the position that the fold has.
 """
 
 from bisect import bisect_right
@@ -38,9 +38,10 @@ from engine.model.events import (
     ShadowChanged,
 )
 from engine.model.money import ONE, ZERO
-from engine.model.order import Leg, OrderStatus, Side
+from engine.model.order import Leg, Order, OrderStatus, Side
 from engine.model.risk import Limits, RiskSettings, StopBasis, StopLoss, TakeProfit, TrailingTakeProfit
 from engine.model.slot import Entering, lot_of, order_of
+from engine.model.swap import Position
 from tests.sim.limits_draw import DAY_MS, LimitsDraw
 from tests.sim.limits_witness import LimitWitness, opens, rule_of
 
@@ -48,7 +49,7 @@ _STEP = Decimal("0.02")
 """How far a followed peak may be behind, in parts of its limit."""
 _MINUTE_MS = 60_000
 _UNANSWERED = (OrderStatus.INTENT, OrderStatus.SENT, OrderStatus.UNKNOWN)
-_IN_FORCE = GridStateChanged | RegimeChanged | BlocksChanged | RiskMarked | ShadowChanged
+_IN_FORCE = GridStateChanged | RegimeChanged | BlocksChanged | RiskMarked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,9 @@ def _intents(witness: LimitWitness) -> Iterator[_Found]:
             continue
         assert books is not None
         if isinstance(fact, OrderIntended | CancelRequested | LotSetAside) and fact.price_seen:
-            if decision != (record.at_ms, fact.price_seen):
+            # Of a slot with something on its way nothing is decided: then this is another decision at the same price.
+            is_settled_since = any(getattr(one.fact, "slot", None) == fact.slot for one in waiting)
+            if decision != (record.at_ms, fact.price_seen) or is_settled_since:
                 decision = record.at_ms, fact.price_seen
                 waiting = _settle(books, waiting, narrowed)
                 narrowed = ()
@@ -108,7 +111,7 @@ def _intents(witness: LimitWitness) -> Iterator[_Found]:
         elif isinstance(fact, _IN_FORCE):
             has_lifted |= isinstance(fact, BlocksChanged) and fact.reason.startswith("lifted")
             books.apply(fact, record.at_ms)
-        else:
+        elif not isinstance(fact, ShadowChanged):
             waiting.append(record)
 
 
@@ -259,11 +262,14 @@ class _Judge:
         if not any(at == newest and self._is_far(position, least) for at, position in answers):
             yield f"the liquidation price is not known to be {least} away: {answers[-1:]}"
 
-    def _is_far(self, position: object, least: Decimal) -> bool:
-        at = getattr(position, "liquidation_price", None)
-        return at is not None and abs(self._price - at) >= least * self._price
+    def _is_far(self, position: Position | None, least: Decimal) -> bool:
+        """The answer must be about what the grid holds; then none is a position that no price ends."""
+        if position is None or position.amount != self._books.ledger.base:
+            return False
+        at = position.liquidation_price
+        return at is None or abs(self._price - at) >= least * self._price
 
-    def _orders(self) -> Iterator[object]:
+    def _orders(self) -> Iterator[Order]:
         return (order for slot in self._books.live_slots() if (order := order_of(slot)) is not None)
 
     def _oldest_unsafe_ms(self) -> int | None:

@@ -57,11 +57,11 @@ class WatchedDisk(SimDisk):
         for records in batch:
             for record in records:
                 self.safe_ms[record.sequence] = self._witness.now_ms()
-                match record.fact:
-                    case BlocksChanged():
-                        self.blocks = record.fact.blocks
-                    case RegimeChanged():
-                        self.regime = record.fact
+                fact = record.fact
+                if isinstance(fact, BlocksChanged):
+                    self.blocks = fact.blocks
+                elif isinstance(fact, RegimeChanged):
+                    self.regime = fact
 
 
 class _Ear:

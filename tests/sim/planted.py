@@ -644,7 +644,7 @@ def placed_during_a_gap() -> Changes:
 # Money
 
 
-@bug("an exit sells the configured amount instead of what is held", says="InvariantBroken|I8|I3|I15: left undone: PlaceOrder.*EXIT")
+@bug("an exit sells the configured amount, not what is held", says="InvariantBroken|I8|I3|I15: left undone: Pl.*EXIT")
 def exit_of_the_default_amount() -> Changes:
     real = grid_view.closing
 

@@ -19,6 +19,7 @@ from tests.sim.engine_builders import Bench
 D = Decimal
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 CRASH = DATA / "samples" / "BTCUSDT_1m_2020-03-01_2020-03-15_crash.csv.gz"
+REBOUND = DATA / "samples" / "BTCUSDT_1m_2020-03-16_2020-03-31_rebound.csv.gz"
 AUGUST = DATA / "samples" / "BTCUSDT_1m_2024-08-01_2024-08-12_crash_and_rebound.csv.gz"
 YEAR_2020 = DATA / "candles" / "binance_spot_BTCUSDT_1m_2020.parquet"
 YEAR_2022 = DATA / "candles" / "binance_spot_BTCUSDT_1m_2022.parquet"

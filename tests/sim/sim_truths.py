@@ -1,6 +1,7 @@
 """What must be true of a world in which nothing moves any more: each way in which it is not, in words."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 from engine.core import ladder
@@ -13,6 +14,7 @@ from engine.model.events import (
     LotCorrected,
     OrderIntended,
     OrderReported,
+    PositionLiquidated,
 )
 from engine.model.money import ZERO
 from engine.model.order import OrderReport, OrderStatus, Side
@@ -66,7 +68,9 @@ def problems_of_history(world: SimWorld) -> list[str]:
     """What the independent checker has to say of everything that happened; finishes the history."""
     exchange, matching = world.exchange, world.exchange.matching
     books = {GRID: world.books} if world.engine is not None and GRID in world.engine.coordinators else {}
-    exchange.history.end(matching.balances(), matching.open_orders(world.market.symbol), books)
+    positions = {symbol: matching._desk.held.positions[symbol] for symbol in matching.swaps()}
+    balances, orders = matching.balances(), matching.open_orders(world.market.symbol)
+    exchange.history.end(balances, orders, books, positions, matching._account.insurance)
     return check(exchange.history.lines)
 
 
@@ -91,6 +95,14 @@ def _money(world: SimWorld, books: GridBooks) -> Iterator[str]:
         market.base: world.before[market.base] + ledger.base - adopted + gone + foreign_base,
         market.quote: world.before[market.quote] + ledger.cash + ledger.adopted + foreign_quote,
     }
+    if market.swap is not None:
+        # A position is no coin, and what it was entered at has neither left the wallet nor come into it.
+        position = exchange.matching._desk.held.positions[market.symbol]
+        expected[market.base] = world.before[market.base]
+        expected[market.quote] += position.cost if position.amount > 0 else -position.cost
+        # What the exchange bore of losses that nothing backed; of a liquidation its word names it.
+        booked = [fact.liquidation.insured for fact in _facts(world) if isinstance(fact, PositionLiquidated)]
+        expected[market.quote] -= exchange.matching._account.insurance[market.quote] + sum(booked, ZERO)
     for currency, amount in expected.items():
         balance = exchange.matching.balances()[currency]
         found = balance.free + balance.locked
@@ -140,7 +152,10 @@ def _open(world: SimWorld) -> list[OrderReport]:
 
 def _journal(world: SimWorld, books: GridBooks) -> Iterator[str]:
     """The fold of the journal is the memory, field by field."""
-    again, here = vars(refolded(world)), vars(books)
+    again, here = dict(vars(refolded(world))), dict(vars(books))
+    for told in (again, here):
+        # What the regime holds back now is known from the newest decision alone.
+        told["shadow"] = replace(told["shadow"], waiting={}, left_out=0)
     for name, value in here.items():
         if again[name] != value:
             yield f"I7: {name} is {value} in memory, {again[name]} in the journal"

@@ -9,12 +9,25 @@ import pytest
 from engine.core.lattice import SLIPPAGE_MAX
 from engine.exchange.matching import MatchingOptions
 from engine.exchange.simulated import SimulatedOptions
-from engine.model.commands import Command, Freeze, Pause, Resume, SetSpeed, Stop, Thaw
+from engine.model.commands import (
+    Command,
+    EditGrid,
+    Freeze,
+    GridChange,
+    LiftBlock,
+    Panic,
+    Pause,
+    Resume,
+    SetSpeed,
+    Stop,
+    Thaw,
+)
 from engine.model.errors import CommandRefused
 from engine.model.events import OrderReported
 from engine.model.grid import Disposal, GridState, InitialPurchase
 from engine.model.market import Market
 from engine.model.order import Side
+from engine.model.risk import BreakerKind
 from engine.model.slot import Empty, Entering, Exiting, Holding, lot_of
 from engine.model.snapshot import EngineState
 from engine.runtime.engine import Engine
@@ -263,3 +276,64 @@ def test_an_order_that_waits_for_its_turn_is_not_sent_on_the_strength_of_a_state
 
     bench.run(resume)
     assert wanted == [False, True]
+
+
+@pytest.mark.parametrize(
+    "stop, rest", [(False, ""), (True, ", but the grid stays stopped until it is resumed")], ids=["running", "stopped"]
+)
+def test_lifting_a_block_says_whether_the_grid_opens_again(rest: str, *, stop: bool) -> None:
+    bench = Bench(a_path(155, 145, 145, 145, 145, 145))
+
+    async def scene(engine: Engine) -> None:
+        await minute(1)
+        await send(engine, Panic(grid="main"))
+        if stop:
+            await send(engine, Stop(grid="main", disposal=Disposal.CANCEL))
+        await minute(3)
+        lifted = await send(engine, LiftBlock(grid="main", kind=BreakerKind.PANIC_KEY))
+        assert lifted == f"main: panic key is lifted{rest}"
+
+    bench.run(scene)
+
+
+def test_a_stopped_grid_says_in_the_preview_of_an_edit_that_it_must_be_resumed_first() -> None:
+    bench = Bench(a_path(155, 145, 145, 145, 145, 145))
+
+    async def scene(engine: Engine) -> None:
+        await minute(1)
+        await send(engine, Stop(grid="main", disposal=Disposal.CANCEL))
+        await minute(3)
+        said = "the grid is stopped (stopped as asked): resume it first"
+        change = GridChange(size=D(2))
+        assert engine.preview("main", change).problems == (said,)
+        with pytest.raises(CommandRefused, match="resume it first"):
+            await send(engine, EditGrid(grid="main", change=change))
+
+    bench.run(scene)
+
+
+def test_a_change_of_nothing_is_refused_by_the_engine() -> None:
+    bench = Bench(a_path(155, 145, 145))
+
+    async def scene(engine: Engine) -> None:
+        await minute(1)
+        with pytest.raises(CommandRefused, match="nothing would change"):
+            await send(engine, EditGrid(grid="main", change=GridChange()))
+
+    bench.run(scene)
+
+
+def test_the_preview_of_an_edit_under_a_panic_says_that_its_purchases_wait() -> None:
+    """At 145 nothing has been bought yet of slots 5 to 9, which the edit would buy at the price."""
+    spec = a_spec(initial_purchase=InitialPurchase.LIMIT)
+    bench = Bench(a_path(201, 201, 145, 145, 145), grids=[spec])
+
+    async def scene(engine: Engine) -> None:
+        await minute(1)
+        await send(engine, Panic(grid="main"))
+        await minute(3)
+        preview = engine.preview("main", GridChange(size=D("0.5")))
+        assert preview.waits_for == "panic key: pressed by test"
+        assert preview.after.warnings[-1].startswith(f"nothing is bought now: {preview.waits_for}; when that ends, ")
+
+    bench.run(scene)

@@ -1,4 +1,4 @@
-"""An engine killed at any step and in any commit of twenty stories leaves books that its next life makes true."""
+"""An engine killed at any step and in any commit of its stories leaves books that its next life makes true."""
 
 from collections.abc import Callable
 
@@ -47,10 +47,10 @@ def test_a_kill_everywhere_leaves_books_that_the_next_life_makes_true(scenario: 
 
 
 @pytest.mark.hunt
-def test_there_are_twenty_stories_and_twenty_thousand_points() -> None:
+def test_there_are_twenty_four_stories_and_twenty_thousand_points() -> None:
     points = sum(len(list(enumerate_crashes(scenario))) for scenario in SCENARIOS)
     print(f"\n{points:,} crash points in {len(SCENARIOS)} scenarios on {len(SCHEDULES)} schedules", end="")
-    assert len(SCENARIOS) == 20
+    assert len(SCENARIOS) == 24
     assert points >= POINTS_MIN
 
 

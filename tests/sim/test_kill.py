@@ -35,7 +35,8 @@ PROBLEMS_SHOWN = 20
 def kill_and_compare(arena: Arena, kills: int) -> str:
     """Kill so often, let the market end, compare everything: the figures of a run that found nothing."""
     begun = perf_counter()
-    for moment in islice(moments(Random(arena.seed)), kills):
+    drawn = migration_moments if arena.migrates else moments
+    for moment in islice(drawn(Random(arena.seed)), kills):
         arena.live_and_die(moment)
     status = arena.live_to_the_end()
     witness, state = arena.witness, arena.place.state
@@ -51,22 +52,29 @@ def kill_and_compare(arena: Arena, kills: int) -> str:
     told = ", ".join(f"{count} {moment.value}" for moment, count in witness.kills.items())
     return (
         f"{kills} kills ({told}), {len(folded.hashes)} records, {len(witness.heads)} noted commits, "
-        f"{len(folded.intended)} orders, {len(folded.booked)} fills, {folded.corrected} discrepancies corrected, "
+        f"{folded.migrations} migrations, {len(folded.intended)} orders, {len(folded.booked)} fills, "
+        f"{folded.corrected} discrepancies corrected, "
         f"{perf_counter() - begun:.0f} seconds"
     )
 
 
 def moments(dice: Random) -> Iterator[Moment]:
     """Each once, beginning with the very first start, then half under load."""
-    yield from Moment
+    yield from (Moment.START, Moment.RECOVERY, Moment.LOAD)
     while True:
         yield dice.choice((Moment.START, Moment.RECOVERY, Moment.LOAD, Moment.LOAD))
 
 
-def kill_and_keep_what_failed(seed: int, *, kills: int, rows: int) -> None:
+def migration_moments(dice: Random) -> Iterator[Moment]:
+    """Mostly while a lattice changes, else while the next life takes it up."""
+    while True:
+        yield dice.choice((Moment.MIGRATION, Moment.MIGRATION, Moment.MIGRATION, Moment.RECOVERY))
+
+
+def kill_and_keep_what_failed(seed: int, *, kills: int, rows: int, migrates: bool = False) -> None:
     """The folder of a run is gone afterwards, unless the run found something."""
     folder = Path(mkdtemp(prefix="gridwright-kill-"))
-    arena = Arena(folder, seed, rows=rows)
+    arena = Arena(folder, seed, rows=rows, migrates=migrates)
     try:
         told = kill_and_compare(arena, kills)
     except BaseException as error:
@@ -92,6 +100,24 @@ def test_a_program_killed_200_times_loses_nothing_acknowledged_and_ends_with_the
     """I7."""
     kill_and_keep_what_failed(200, kills=KILLS_OF_THE_HUNT, rows=2_400)
     record_property("kills", KILLS_OF_THE_HUNT)
+
+
+def test_a_program_killed_twice_while_its_lattices_change_goes_on_with_old_or_new_ones(
+    record_property: Callable[[str, object], None],
+) -> None:
+    """I7, I14."""
+    kill_and_keep_what_failed(3, kills=2, rows=40, migrates=True)
+    record_property("kills", 2)
+
+
+@pytest.mark.hunt
+@pytest.mark.parametrize("seed", [20, 21])
+def test_a_program_killed_20_times_while_its_lattices_change_goes_on_with_old_or_new_ones(
+    seed: int, record_property: Callable[[str, object], None]
+) -> None:
+    """I7, I14."""
+    kill_and_keep_what_failed(seed, kills=20, rows=600, migrates=True)
+    record_property("kills", 20)
 
 
 # What it found

@@ -152,7 +152,7 @@ def test_lost_records_can_be_asked_about_instead() -> None:
         assert open_questions == [(f"q{slot + 1}", K.ORPHAN_ORDER, slot) for slot in range(6)]
         for name, _, slot in open_questions:
             assert slot is not None
-            assert books_of(engine).slots[slot].freeze_reason == f"question {name}: orphan_order"
+            assert books_of(engine).slots[slot].freeze_reason == f"question {name}: orphan order"
             await resolve(engine, name, R.ADOPT)
         await anyio.sleep(SURE)
         assert questions(engine) == []
@@ -176,7 +176,7 @@ def test_a_question_about_a_lost_order_follows_what_becomes_of_it_and_hides_no_h
         ((name, asked),) = about_five.items()
         assert asked.report is not None
         assert (asked.report.status, asked.report.filled) == (OrderStatus.FILLED, D(1))
-        assert books_of(engine).slots[5].freeze_reason == f"question {name}: orphan_order"
+        assert books_of(engine).slots[5].freeze_reason == f"question {name}: orphan order"
         assert {each.kind for each in found.values()} == {K.ORPHAN_ORDER}
         for each in found:
             await resolve(engine, each, R.ADOPT)

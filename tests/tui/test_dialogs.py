@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from engine.model.grid import Disposal, GridState
 from engine.model.snapshot import Mode
-from tests import scenes
+from tests import risk_scenes, scenes
 from tui.keys import TABLE, Scope, footer_keys
 from tui.present.dialogs import (
     disposal_text,
@@ -75,8 +75,23 @@ def test_leaving_says_what_on_exit_does_to_each_grid_at_work() -> None:
 
 def test_resuming_where_money_is_real_names_the_mode() -> None:
     lines = [line_text(line) for line in resume_lines(Mode.LIVE, scenes.grid(), 60)]
-    assert lines[0] == "Resume?   ▲ LIVE ▲ "
-    assert lines[2] == "btc places its entries on BTC/USDT again."
+    assert lines[0] == "Resume btc?   ▲ LIVE ▲ "
+    assert lines[2].startswith("btc places its entries on BTC/USDT again:")
+
+
+def test_resuming_a_stopped_grid_says_why_it_stands_and_what_still_blocks_it() -> None:
+    stopped = scenes.grid(
+        state=GridState.STOPPED, state_reason="the stop loss", slots=tuple(scenes.slot(index) for index in range(40))
+    )
+    assert [line_text(line) for line in resume_lines(Mode.PAPER, stopped, 100)[2:-2]] == [
+        "It is stopped: the stop loss.",
+        "btc places its entries on BTC/USDT again: up to 12 entries within the window, as far as regime and",
+        "limits let them.",
+    ]
+    blocked = replace(stopped, risk=risk_scenes.BLOCKED)
+    assert [line_text(line) for line in resume_lines(Mode.PAPER, blocked, 100)[3:-2]] == [
+        "btc goes on, but 3 blocks still stand: nothing opens until they end; l shows them, L lifts.",
+    ]
 
 
 def test_key_ids_and_keys_are_unique_within_a_scope() -> None:

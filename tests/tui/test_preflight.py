@@ -17,6 +17,7 @@ from tui.present.pieces import Line, Piece, Tone, line_text, line_width
 from tui.present.preflight import (
     account_figures,
     beside,
+    bound_lines,
     figures,
     places_for,
     summary_lines,
@@ -98,12 +99,29 @@ def test_an_account_that_has_too_little_is_marked() -> None:
     assert [(one.label, one.text, one.tone) for one in account_figures(flight, balances, PLACES)] == [
         ("account, free", "500.00 USDT", Tone.TEXT),
         ("account, free", "0.90000 BTC", Tone.WARN),
-        ("in orders", "0.20000 BTC", Tone.DIM),
     ]
+    assert texts(bound_lines(flight, balances, PLACES, 76)) == ["bound by orders and positions  0.20000 BTC"]
+    assert bound_lines(flight, balances[:1], PLACES, 76) == ()
     assert [(one.text, one.tone) for one in account_figures(flight, (), PLACES)] == [
         ("no USDT", Tone.WARN),
         ("no BTC", Tone.WARN),
     ]
+
+
+def test_a_swap_has_no_base_and_nothing_is_said_of_it() -> None:
+    told_of_quote = (BalanceView(currency="USDT", free=Decimal(4000), locked=Decimal(381)),)
+    assert [one.text for one in account_figures(preflight_scenes.preflight(), told_of_quote, PLACES)] == [
+        "4,000.00 USDT"
+    ]
+    assert texts(bound_lines(preflight_scenes.preflight(), told_of_quote, PLACES, 76)) == [
+        "bound by orders and positions  381.00 USDT"
+    ]
+
+
+def test_two_ends_that_look_alike_are_one_figure() -> None:
+    rows = tuple(preflight_scenes.row(slot, profit=Decimal("0.4"), rate=Decimal("0.01669")) for slot in range(3))
+    shown = told(rows=rows)
+    assert (shown["cycle earns"], shown["that is"]) == ("+0.4000", "1.669%")
 
 
 def test_problems_and_warnings_stand_on_top_as_the_engine_wrote_them() -> None:
@@ -115,7 +133,7 @@ def test_problems_and_warnings_stand_on_top_as_the_engine_wrote_them() -> None:
         "! the liquidation price 51234.5 lies above the stop at 50000; the position",
         "  would be gone first",
         "",
-        "highest level   68,000.00             average entry   58,106.18",
+        "highest level   68,000.00             paid for it     2,005.69 USDT",
     ]
     assert (lines[0][0].tone, lines[1][0].tone, lines[3][0].tone) == (Tone.ALARM, Tone.LOSS, Tone.WARN)
     assert texts(trouble_lines(("\x1b[2J",), (), 40))[1] == "× <U+001B>[2J"

@@ -29,8 +29,9 @@ FALLING = watched(risk_scenes.regime())
 
 def test_the_dashboard_says_regime_what_it_holds_back_since_when_and_the_figures_that_fit() -> None:
     assert line_text(regime_line(FALLING, 120)) == (
-        " regime ↓ trending down  no new longs  for 3d 04h  efficiency 0.2113 ●  ADX 31.24 ●  volatility 1.21 ○"
+        " regime ↓ trending down  no new longs  efficiency 0.2113 ●  for 3d 04h  ADX 31.24 ●  volatility 1.21 ○"
     )
+    assert line_text(regime_line(FALLING, 64)) == " regime ↓ trending down  no new longs  efficiency 0.2113 ●"
     assert line_text(regime_line(FALLING, 42)) == " regime ↓ trending down  no new longs"
     assert regime_line(watched(None), 120) == ()
     assert regime_line(View(), 120) == ()
@@ -38,7 +39,25 @@ def test_the_dashboard_says_regime_what_it_holds_back_since_when_and_the_figures
 
 def test_a_regime_that_is_not_fresh_says_so_before_anything_else() -> None:
     line = line_text(regime_line(watched(risk_scenes.unknown()), 120))
-    assert line.startswith(" regime ◌ unknown  × not fresh  no new longs  for 11m 00s")
+    assert line.startswith(" regime ◌ unknown  × not fresh  no new longs  31 of 114 candles  for 11m 00s")
+
+
+def test_the_figure_that_decided_is_that_of_the_first_reason_or_the_first_that_is_met() -> None:
+    wild = tuple(
+        replace(one, is_met=one.name is IndicatorName.TRUE_RANGE, value=2.9) for one in risk_scenes.FALLING_INDICATORS
+    )
+    told = ("true_range 2.9, met from 2.5 until 1.75",)
+    stormy = risk_scenes.regime(RegimeName.VOLATILE, indicators=wild, reasons=told, long_entries=EntryRule.ALTERNATE)
+    assert line_text(regime_line(watched(stormy), 60)) == " regime ⇅ volatile  every 2nd long  true range 2.9 ●"
+    kept = replace(stormy, reasons=("lasts 3 candles at least; by its figures ranging",))
+    assert line_text(regime_line(watched(kept), 60)) == " regime ⇅ volatile  every 2nd long  true range 2.9 ●"
+    still = risk_scenes.regime(
+        RegimeName.RANGING,
+        indicators=tuple(replace(one, is_met=False) for one in wild),
+        reasons=("hardly anything moves: 0.01 at most in 30 candles, usual is 2",),
+        long_entries=EntryRule.ALL,
+    )
+    assert line_text(regime_line(watched(still), 60)) == " regime ≈ ranging  hardly anything moves: 0.01 at …"
 
 
 @pytest.mark.parametrize(
@@ -56,7 +75,7 @@ def test_only_entries_that_the_grid_makes_are_said_to_be_held_back(
 ) -> None:
     regime = risk_scenes.regime(long_entries=long_entries, short_entries=short_entries)
     line = line_text(regime_line(watched(regime, direction=direction), 120))
-    assert line.split("  for 3d 04h")[0] == " regime ↓ trending down" + said
+    assert line.split("  efficiency")[0] == " regime ↓ trending down" + said
 
 
 def test_each_regime_has_its_own_glyph_and_word() -> None:

@@ -6,14 +6,14 @@ from decimal import Decimal
 
 import pytest
 
-from engine.model.order import OrderStatus
+from engine.model.grid import GridState
 from engine.model.risk import (
     Block,
     BreakerKind,
     LimitName,
 )
 from engine.model.risk_view import NO_RISK, LimitView, RiskView
-from engine.model.snapshot import BlockView, GridSnapshot, Mode
+from engine.model.snapshot import BlockView
 from tests import risk_scenes, scenes
 from tests.risk_scenes import DRAWDOWN, FLOATING, LEADERS, PANIC_KEY
 from tests.tui.test_pane_lines import texts, view_of
@@ -29,7 +29,6 @@ from tui.present.risk import (
     refusal_lines,
     stop_lines,
 )
-from tui.present.risk_dialogs import lift_lines, panic_lines
 from tui.present.status import block_lines as dashboard_block_lines
 from tui.present.status import market_lines, tiny_line
 from tui.view import View
@@ -54,19 +53,23 @@ CALM = view(risk_scenes.CALM)
 
 def test_the_market_line_has_the_regime_at_the_left_and_the_fullest_limit_at_the_right() -> None:
     assert [line_text(line) for line in market_lines(CALM, 80)] == [
-        " regime ↓ trending down  no new longs  for 3d 04h       ▲ exposure ━━━━━━╸─ 82% "
+        " regime ↓ trending down  no new longs  efficiency 0.2113 ●       ▲ exposure 82% "
     ]
-    assert [line_text(line) for line in market_lines(CALM, 60)] == [
-        " regime ↓ trending down  no new longs        ▲ exposure 82% "
+    assert [line_text(line) for line in market_lines(CALM, 84)] == [
+        " regime ↓ trending down  no new longs  efficiency 0.2113 ●  ▲ exposure ━━━━━━╸─ 82% "
+    ]
+    assert texts(market_lines(CALM, 60)) == [
+        " regime ↓ trending down  no new longs  efficiency 0.2113 ●",
+        " ▲ exposure 82%",
     ]
 
 
 def test_limits_that_block_are_named_and_get_a_line_of_their_own_where_one_is_not_enough() -> None:
-    assert [line_text(line) for line in market_lines(BLOCKED, 80)] == [
-        " regime ↓ trending down  no new longs     ■ drawdown, order stream silent block "
+    assert [line_text(line) for line in market_lines(BLOCKED, 100)] == [
+        " regime ↓ trending down  no new longs  efficiency 0.2113 ●    ■ drawdown, order stream silent block "
     ]
     assert texts(market_lines(BLOCKED, 60)) == [
-        " regime ↓ trending down  no new longs  for 3d 04h",
+        " regime ↓ trending down  no new longs  efficiency 0.2113 ●",
         " ■ drawdown, order stream silent block",
     ]
 
@@ -75,7 +78,7 @@ def test_without_a_monitor_and_limits_the_dashboard_is_as_it_was() -> None:
     assert market_lines(view_of(scenes.running()), 80) == ()
     assert market_lines(View(), 80) == ()
     assert texts(market_lines(view(NO_RISK), 80)) == [
-        " regime ↓ trending down  no new longs  for 3d 04h  efficiency 0.2113 ●"
+        " regime ↓ trending down  no new longs  efficiency 0.2113 ●  for 3d 04h"
     ]
     assert texts(market_lines(view(risk_scenes.CALM, regime=None), 30)) == ["               ▲ exposure 82%"]
 
@@ -150,6 +153,28 @@ def test_each_block_says_since_when_why_and_how_it_ends() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "state, word, stays",
+    [
+        (GridState.STOPPED, "stopped", "stays so"),
+        (GridState.HALTED, "halted", "stays so"),
+        (GridState.STOPPING, "stopping", "then stays stopped"),
+    ],
+)
+@pytest.mark.parametrize("block", [DRAWDOWN, FLOATING, LEADERS], ids=lambda block: block.kind)
+def test_the_block_of_a_grid_that_stays_stopped_never_says_that_it_ends_by_itself(
+    block: Block, state: GridState, word: str, stays: str
+) -> None:
+    shown = blocked_by(block, state=state, state_reason="a reason")
+    lines = " ".join(texts(block_lines(shown, None, 200, is_airy=False)))
+    way_on = f"btc is {word} and {stays}: lift the block with L, then resume with p on the dashboard"
+    assert (way_on in lines, "by itself" in lines) == (True, False)
+    row = texts(dashboard_block_lines(shown, 200, 2))[0]
+    assert row.startswith(f" ■ {BLOCK_WORDS[block.kind]}  {word}: lift it (L), then resume (p)  ")
+    summary = texts(block_summary(shown, 200))
+    assert summary == [f" ■ 1 block: {BLOCK_WORDS[block.kind]} {word}: lift it (L), then resume (p)"]
+
+
 def test_a_block_whose_time_is_over_waits_for_its_cause() -> None:
     assert texts(block_lines(blocked_by(LEADERS), None, 90, is_airy=False))[2] == (
         "    its time is over; it ends by itself as soon as the cause is gone; L lifts it now"
@@ -181,8 +206,8 @@ def test_limits_that_block_come_first_then_the_fuller_and_last_those_judged_by_o
         "· daily loss            ━╸───────────    12%  18.40 of 150.00 USDT",
         "· age of the price      ╸────────────     1%  0.1 of 10.0 s",
         "· lag of the journal    ╸────────────     0%  0.002 of 1.000 s",
-        "· size of an order      every entry is worth at most 500 USDT",
-        "· price of an order     beyond the market every price is at most 5 %",
+        "· size of an order      an entry may be worth at most 500 USDT",
+        "· price of an order     an order may be priced at most 5 % beyond the market",
     ]
 
 
@@ -241,13 +266,49 @@ def test_nothing_configured_is_said_in_one_line_each() -> None:
 
 
 def test_refusals_are_wrapped_cleaned_and_counted_beyond_twenty() -> None:
-    many = tuple(f"entry of slot {number}: \x1b too much" for number in range(25))
+    many = tuple(f"{'x' * number} \x1b too much" for number in range(1, 26))
     lines = texts(refusal_lines(view(RiskView(refusals=many)), 60))
     assert (len(lines), lines[0], lines[-1]) == (
         21,
-        "× entry of slot 0: <U+001B> too much",
+        "× x <U+001B> too much",
         "  and 5 more refusals",
     )
+
+
+def test_slots_that_are_refused_for_the_same_reason_are_one_line() -> None:
+    same = "the exposure is 4100 USDT, the limit is 4000 USDT"
+    refused = tuple(f"slot {slot}: {same}" for slot in (5, 6, 7, 8, 9, 10, 11, 19))
+    other = ("slot 30: the exit of 1 BTC exceeds the 0.5 BTC that its slot holds", "something else")
+    shown = view(RiskView(refusals=(*refused, *other)), slots=scenes.ladder(Decimal(60_412)))
+    assert texts(refusal_lines(shown, 120)) == [
+        f"× 8 entries (slots 5-11, 19): {same}",
+        "× exit of slot 30: the exit of 1 BTC exceeds the 0.5 BTC that its slot holds",
+        "× something else",
+    ]
+
+
+def test_figures_that_differ_from_order_to_order_are_still_one_reason() -> None:
+    refused = tuple(f"slot {slot}: with this order the exposure is {4100 - slot}.5 USDT" for slot in (3, 2, 1))
+    assert texts(refusal_lines(view(RiskView(refusals=refused)), 120)) == [
+        "× 3 entries (slots 1-3): with this order the exposure is 4097.5 USDT (the first; the others alike)"
+    ]
+
+
+def test_blocks_draw_refused_and_frozen_slots_together_too() -> None:
+    refused = tuple(f"slot {slot}: the price is 12 s old" for slot in (4, 5, 6))
+    told = (
+        *(BlockView(what="entries", reason=reason) for reason in refused),
+        *(BlockView(what=f"slot {slot}", reason="frozen by wish") for slot in (7, 9)),
+        BlockView(what="slot 8", reason="by hand"),
+        BlockView(what="lattice", reason="frozen by wish"),
+    )
+    shown = view(RiskView(refusals=refused), blocks=told)
+    assert texts(dashboard_block_lines(shown, 100, 5)) == [
+        " ▲ 3 entries (slots 4-6)  the price is 12 s old",
+        " ▲ 2 slots (7, 9)  frozen by wish",
+        " ▲ slot 8  by hand",
+        " ▲ lattice  frozen by wish",
+    ]
 
 
 @pytest.mark.parametrize("width", range(12, 140, 8))
@@ -262,73 +323,3 @@ def test_no_line_is_wider_than_its_room(width: int) -> None:
     for make in makers:
         assert max((line_width(line) for line in make(BLOCKED, width)), default=0) <= width
     assert max(line_width(line) for line in block_lines(BLOCKED, None, width, is_airy=True)) <= width
-
-
-# Dialogs
-
-
-def grid_of(shown: View) -> GridSnapshot:
-    assert shown.grid is not None
-    return shown.grid
-
-
-def test_lifting_says_which_block_what_then_opens_and_what_becomes_of_the_cause() -> None:
-    assert texts(lift_lines(Mode.LIVE, grid_of(blocked_by(DRAWDOWN)), DRAWDOWN, 90)) == [
-        "Lift the block of btc: drawdown?   ▲ LIVE ▲",
-        "",
-        "the total PnL is 402.13 USDT below its peak of 512.9 USDT, the limit is 400 USDT",
-        "",
-        "btc may open again: entries are placed wherever regime, limits and its own state allow",
-        "them.",
-        "The loss so far is accepted: the peak is counted anew from now.",
-        "",
-        "y yes, lift it    n or esc no",
-    ]
-
-
-def test_lifting_one_of_several_blocks_says_what_still_stands() -> None:
-    lines = texts(lift_lines(Mode.PAPER, grid_of(BLOCKED), FLOATING, 90))
-    assert lines[4:6] == [
-        "Still blocked afterwards by: drawdown, panic key.",
-        "If its cause is still there at the next price, the block is raised again.",
-    ]
-
-
-@pytest.mark.parametrize("kind", BreakerKind)
-def test_each_kind_of_block_says_what_lifting_does_to_its_cause(kind: BreakerKind) -> None:
-    block = replace(PANIC_KEY, kind=kind)
-    lines = texts(lift_lines(Mode.PAPER, grid_of(blocked_by(block)), block, 90))
-    assert lines[0].startswith(f"Lift the block of btc: {BLOCK_WORDS[kind]}?")
-    assert lines[6].endswith(".")
-
-
-def test_the_panic_key_says_what_is_cancelled_and_what_goes_on() -> None:
-    engine = risk_scenes.watched()
-    assert texts(panic_lines(engine, engine.grids[0], 90)) == [
-        "PANIC  btc BTC/USDT   SIMULATION",
-        "",
-        "Cancels 12 resting entries of btc. Nothing opens until you lift it.",
-        "12 exits stay and go on: what is held can still leave. Nothing is sold at the market.",
-        "",
-        "y yes, block openings    n or esc no",
-    ]
-
-
-def test_with_several_grids_the_panic_key_can_mean_one_or_all() -> None:
-    engine = risk_scenes.several()
-    assert texts(panic_lines(engine, engine.grids[0], 90))[4:] == [
-        "The 2 other grids go on, unless you answer with all.",
-        "",
-        "a block all 3 grids    y yes, only btc    n or esc no",
-    ]
-
-
-def test_orders_that_are_done_are_not_counted_by_the_panic_key() -> None:
-    slots = tuple(
-        slot if slot.order is None else replace(slot, order=replace(slot.order, status=OrderStatus.CANCELED))
-        for slot in scenes.grid().slots
-    )
-    engine = scenes.engine(risk_scenes.bounded(slots=slots))
-    assert texts(panic_lines(engine, engine.grids[0], 90))[2] == (
-        "Cancels 0 resting entries of btc. Nothing opens until you lift it."
-    )

@@ -11,6 +11,7 @@ from engine.model.snapshot import EngineSnapshot
 from tests import risk_scenes, scenes
 from tests.tui.screens import running_app, screen_rows, toasts
 from tests.tui.test_pictures import LARGE, SMALL, matches
+from tui.messages import SendCommand
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dashboard import Dashboard
 from tui.screens.panic import PanicScreen
@@ -50,7 +51,8 @@ def lift(kind: BreakerKind, grid: str = "btc") -> LiftBlock:
         (WATCHED, ["l", "exclamation_mark", "y"], [Panic(grid="btc")]),
         (WATCHED, ["m", "exclamation_mark", "y"], [Panic(grid="btc")]),
         (WATCHED, ["R", "exclamation_mark", "y"], [Panic(grid="btc")]),
-        (WATCHED, ["s", "exclamation_mark", "y", "escape"], []),
+        (WATCHED, ["s", "exclamation_mark", "y", "escape"], [Panic(grid="btc")]),
+        (BLOCKED, ["L", "L", "y"], [lift(BreakerKind.DRAWDOWN)]),
         (scenes.running(), ["exclamation_mark", "y"], [Panic(grid="btc")]),
     ],
 )
@@ -72,6 +74,8 @@ async def test_a_key_sends_exactly_its_command(
         (["l", "q"], Dashboard),
         (["l", "L"], ConfirmScreen),
         (["l", "L", "n"], RiskScreen),
+        (["L"], RiskScreen),
+        (["L", "l"], Dashboard),
     ],
 )
 async def test_a_key_opens_and_closes_its_screen(keys: Sequence[str], screen: type) -> None:
@@ -97,6 +101,40 @@ async def test_a_panic_key_that_is_pressed_already_says_where_its_block_is() -> 
         said = "The panic key blocks btc already; l shows the block, and L lifts it there."
         assert toasts(app) == [("warning", said)]
         assert (type(app.screen), client.sent) == (Dashboard, [])
+
+
+async def test_a_panic_of_all_grids_is_told_in_one_message() -> None:
+    async with running_app(SEVERAL, size=SMALL) as (app, client, pilot):
+        await pilot.press("exclamation_mark", "a")
+        await pilot.pause()
+        assert toasts(app) == [("information", "all 3 grids: nothing opens until you lift the block of each")]
+        client.refusal = "no"
+        await pilot.press("exclamation_mark", "a")
+        await pilot.pause()
+        assert toasts(app) == [("error", "no; no; no")]
+
+
+async def test_no_message_covers_a_question() -> None:
+    async with running_app(WATCHED, size=SMALL) as (app, client, pilot):
+        await pilot.press("p")
+        await pilot.pause()
+        assert toasts(app) == [("information", "done: Pause")]
+        await pilot.press("exclamation_mark")
+        await pilot.pause()
+        assert toasts(app) == []
+        app.post_message(SendCommand(Panic(grid="btc")))
+        await pilot.pause()
+        assert (client.sent[-1], toasts(app)) == (Panic(grid="btc"), [])
+        await pilot.press("n")
+        await app.poll()
+        await pilot.pause()
+        assert toasts(app) == [("information", "done: Panic")]
+
+
+async def test_the_key_to_the_limits_is_in_the_footer_while_a_block_stands() -> None:
+    async with running_app(BLOCKED, size=SMALL) as (app, _, _pilot):
+        assert "l limits" in screen_rows(app)[-1]
+        assert "! panic" in screen_rows(app)[-1]
 
 
 async def test_nothing_is_sent_to_an_engine_that_has_ended() -> None:
@@ -153,7 +191,7 @@ async def test_the_marked_block_is_scrolled_into_sight() -> None:
         assert any(row.startswith(" ▸ ■ FLOATING LOSS") for row in screen_rows(app))
         await pilot.press("pagedown", "ctrl+d", "pagedown", "pagedown")
         await pilot.pause()
-        assert any("entry of slot 13" in row for row in screen_rows(app))
+        assert any("2 entries (slots 12-13)" in row for row in screen_rows(app))
 
 
 @pytest.mark.parametrize("keys", [["m"], ["l"]])

@@ -26,6 +26,7 @@ from tui.present.ladder import (
     price_row,
     slot_at_price,
     slot_line,
+    slot_of,
 )
 from tui.present.pieces import Line
 from tui.present.questions import asked_slots
@@ -41,6 +42,8 @@ _STRIPS_MAX = 512
 
 class Ladder(ScrollView, can_focus=True):
     """All slots of the chosen grid. Follows the price until a person moves; ``follow`` returns to that.
+
+    ``selected`` is the index of a slot, which is not its place: the places are in the order of price.
 
     Invariant: ``_strips`` holds at most ``_STRIPS_MAX`` rows, ``_painted`` one for each row on the screen.
     """
@@ -60,6 +63,7 @@ class Ladder(ScrollView, can_focus=True):
         self._view = View()
         self._price_row: int | None = None
         self._price_line: Line = ()
+        self._places: dict[int, int] = {}
         self._near: tuple[SlotView | None, SlotView | None] = (None, None)
         self._asked: frozenset[int] = frozenset()
         self._painter = Painter(self)
@@ -68,10 +72,16 @@ class Ladder(ScrollView, can_focus=True):
 
     @property
     def shown_slot(self) -> int | None:
-        """The selected slot, or else the one at the price."""
+        """The index of the selected slot, or else of the one at the price."""
         if self.grid is None or self.selected is not None:
             return self.selected
-        return slot_at_price(self.grid)
+        slot = slot_at_price(self.grid)
+        return None if slot is None else slot.index
+
+    @property
+    def selected_slot(self) -> SlotView | None:
+        """The selected slot as it is now; None without one."""
+        return slot_of(self.grid, self.selected)
 
     def draw(self, view: View) -> None:
         """Show another view; only rows that changed are painted."""
@@ -82,15 +92,25 @@ class Ladder(ScrollView, can_focus=True):
         if grid is None:
             self._paint_changes()
             return
-        if old is None or old.name != grid.name or len(old.slots) != len(grid.slots):
+        if old is None or old.name != grid.name:
             self.selected, self.is_following = None, True
             self._repaint()
         if old is None or old.slots != grid.slots:
+            self._keep_selection(old, grid)
+            self._places = {slot.index: place for place, slot in enumerate(grid.slots)}
             self._near = next_levels(grid)
             self._arrange(grid)
         self._asked = asked_slots(grid)
         self._place_price(grid)
         self._paint_changes()
+
+    def _keep_selection(self, old: GridSnapshot | None, grid: GridSnapshot) -> None:
+        """A slot stays selected as long as it has its levels; an index alone can be another slot's by now."""
+        before, after = slot_of(old, self.selected), slot_of(grid, self.selected)
+        levels = None if before is None else (before.lower, before.upper)
+        if self.selected is not None and (after is None or (after.lower, after.upper) != levels):
+            self.selected, self.is_following = None, True
+            self.post_message(self.Moved())
 
     def follow(self) -> None:
         """Keep the price in the middle again; nothing is selected."""
@@ -159,10 +179,11 @@ class Ladder(ScrollView, can_focus=True):
         at = self._price_row
         if row == at:
             return self._price_line
-        index = len(grid.slots) - 1 - (row if at is None or row < at else row - 1)
-        if index < 0:
+        place = len(grid.slots) - 1 - (row if at is None or row < at else row - 1)
+        if place < 0:
             return ()
-        slot = grid.slots[index]
+        slot = grid.slots[place]
+        index = slot.index
         is_near = any(near is not None and near.index == index for near in self._near)
         return RowFacts(slot, away_text(slot, grid.price), is_near, index == self.selected, index in self._asked)
 
@@ -191,13 +212,14 @@ class Ladder(ScrollView, can_focus=True):
         line = () if self.columns is None else slot_line(key, self.columns)
         return self._painter.strip(line, width, ground)
 
-    def select(self, index: int) -> None:
-        """Select a slot, bring it into sight, and stop following the price."""
+    def _select(self, place: int) -> None:
+        """Select the slot at a place, or at the nearest end; bring it into sight, and stop following the price."""
         if self.grid is None or not self.grid.slots:
             return
-        self.selected = min(max(index, 0), len(self.grid.slots) - 1)
+        place = min(max(place, 0), len(self.grid.slots) - 1)
+        self.selected = self.grid.slots[place].index
         self.is_following = False
-        row = self._row_of(self.selected, self.grid)
+        row = self._row_of(place, self.grid)
         top, height = self.scroll_offset.y, self.size.height
         if row <= top:
             self._scroll_to_row(row - 1)
@@ -206,32 +228,37 @@ class Ladder(ScrollView, can_focus=True):
         self._paint_changes()
         self.post_message(self.Moved())
 
-    def _row_of(self, index: int, grid: GridSnapshot) -> int:
-        row = len(grid.slots) - 1 - index
+    def _row_of(self, place: int, grid: GridSnapshot) -> int:
+        row = len(grid.slots) - 1 - place
         return row if self._price_row is None or row < self._price_row else row + 1
+
+    @property
+    def _shown_place(self) -> int | None:
+        shown = self.shown_slot
+        return None if shown is None else self._places.get(shown)
 
     def action_move(self, rows: int) -> None:
         """Up or down by rows; the first time, onto the slot at the price."""
-        start = self.shown_slot
+        start = self._shown_place
         if start is not None:
-            self.select(start - rows if self.selected is not None else start)
+            self._select(start - rows if self.selected is not None else start)
 
     def action_page(self, direction: int) -> None:
         """Up or down by half a page."""
-        start = self.shown_slot
+        start = self._shown_place
         if start is not None:
-            self.select(start - direction * max(self.size.height // 2, 1))
+            self._select(start - direction * max(self.size.height // 2, 1))
 
     def action_edge(self, direction: int) -> None:
         """To the highest or the lowest slot."""
         if self.grid is not None:
-            self.select(0 if direction > 0 else len(self.grid.slots) - 1)
+            self._select(0 if direction > 0 else len(self.grid.slots) - 1)
 
     def on_click(self, event: events.Click) -> None:
         """Select the slot under the pointer."""
         key = self._key(self.scroll_offset.y + event.y)
         if isinstance(key, RowFacts):
-            self.select(key.slot.index)
+            self._select(self._places[key.slot.index])
 
     def on_mouse_scroll_up(self) -> None:
         """The wheel ends following."""

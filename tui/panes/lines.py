@@ -1,5 +1,7 @@
 """A pane of a few lines that repaints only the ones that changed."""
 
+from abc import abstractmethod
+
 from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.theme import Theme
@@ -23,9 +25,9 @@ class LinesPane(Widget):
         self._painter = Painter(self)
         self._lines: tuple[Line, ...] = ()
 
+    @abstractmethod
     def lines_for(self, width: int) -> tuple[Line, ...]:
         """The lines for the current view in this width."""
-        raise NotImplementedError
 
     def on_mount(self) -> None:
         """Repaint when the theme changes."""

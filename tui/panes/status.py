@@ -3,6 +3,7 @@
 from tui.panes.lines import LinesPane
 from tui.present.manual import footer_for
 from tui.present.pieces import Line
+from tui.present.position import position_line
 from tui.present.questions import question_lines
 from tui.present.risk import is_bounded
 from tui.present.status import alert_lines, block_lines, market_lines, status_line, summary_line, tabs_line, tiny_line
@@ -13,12 +14,13 @@ _TALL = 36
 
 
 class StatusPane(LinesPane):
-    """What never leaves the screen: the engine, the chosen grid, and its market where that is watched."""
+    """What never leaves the screen: the engine, the chosen grid, its position, and its market where watched."""
 
     def lines_for(self, width: int) -> tuple[Line, ...]:
-        """Status, summary, and what bounds openings."""
+        """Status, summary, the position of a swap, and what bounds openings."""
         head = status_line(self.view, width), summary_line(self.view, width)
-        return *head, *market_lines(self.view, width)
+        position = position_line(self.view, width)
+        return *head, *((position,) if position else ()), *market_lines(self.view, width)
 
 
 class TabsPane(LinesPane):
@@ -66,6 +68,7 @@ class FooterPane(LinesPane):
             can_set_speed=can_set_speed,
             has_questions=has_questions,
             is_bounded=is_bounded(self.view),
+            is_blocked=self.view.grid is not None and bool(self.view.grid.risk.blocks),
         )
         return (line,)
 

@@ -7,9 +7,10 @@ from engine.model.money import ZERO
 from engine.model.order import TERMINAL_STATUSES
 from engine.model.snapshot import EngineSnapshot, GridSnapshot, Mode
 from engine.model.text import clean_text
+from tui.present.going_on import entries_text
 from tui.present.numbers import number, places_of, plural, quote_places
 from tui.present.pieces import BLANK, Line, Piece, Tone, fit_left, wrap_words
-from tui.present.words import MODE_BANNERS
+from tui.present.words import GRID_SIGNS, MODE_BANNERS
 
 _WORD_WIDTH = 9
 _IDLE_STATES = frozenset((GridState.STOPPED, GridState.HALTED))
@@ -92,10 +93,17 @@ def leaving_lines(engine: EngineSnapshot, on_exit: Disposal, width: int) -> tupl
 
 
 def resume_lines(mode: Mode, grid: GridSnapshot, width: int) -> tuple[Line, ...]:
-    """The question before a paused grid opens again where money or the market is real."""
-    text = f"{clean_text(grid.name, 24)} places its entries on {clean_text(grid.symbol, 24)} again."
-    rows: Sequence[Line] = [(Piece(row),) for row in wrap_words(text, width)]
-    return (Piece("Resume?  ", Tone.STRONG), MODE_BANNERS[mode]), BLANK, *rows, BLANK, YES_OR_NO
+    """The question before a grid opens again: why it stands, and what goes out or still holds it back."""
+    name = clean_text(grid.name, 24)
+    texts = [f"{name} places its entries on {clean_text(grid.symbol, 24)} again: {entries_text(grid)}."]
+    if grid.risk.blocks:
+        count = plural(len(grid.risk.blocks), "block")
+        stands = "stands" if len(grid.risk.blocks) == 1 else "stand"
+        texts = [f"{name} goes on, but {count} still {stands}: nothing opens until they end; l shows them, L lifts."]
+    if grid.state_reason:
+        texts.insert(0, f"It is {GRID_SIGNS[grid.state].word}: {clean_text(grid.state_reason)}.")
+    rows: Sequence[Line] = [(Piece(row),) for text in texts for row in wrap_words(text, width)]
+    return (Piece(f"Resume {name}?  ", Tone.STRONG), MODE_BANNERS[mode]), BLANK, *rows, BLANK, YES_OR_NO
 
 
 YES_OR_NO: Line = (

@@ -9,7 +9,7 @@ from engine.model.amounts import amount_from_text, slots_from_text, spans_text
 from engine.model.commands import GridChange
 from engine.model.grid import SizedBy
 from engine.model.money import ZERO, text_from_decimal
-from engine.model.preflight import EditPreview
+from engine.model.preflight import EditPreview, PreflightRow
 from engine.model.snapshot import GridSnapshot, Mode
 from engine.model.text import clean_text
 from tui.present.dialogs import YES_OR_NO
@@ -25,7 +25,11 @@ _VALUE = 27
 _BESIDE = 150
 """The width from which what happens stands beside the figures."""
 _NAMED_MAX = 4
-_UNCOMPARED = frozenset(("bought at once", "sold at once", "traded at once", "paid for it", "taken for it"))
+_SPANS_MAX = 3
+_UNCOMPARED = frozenset(
+    ("bought at once", "sold at once", "traded at once", "paid for it", "taken for it", "loss at bound")
+)
+"""Of a start, where an edit has figures of its own: it keeps what is held."""
 _SIZE_LABELS = {
     SizedBy.QUOTE_PER_SLOT: "quote per slot",
     SizedBy.BASE_PER_SLOT: "base per slot",
@@ -33,6 +37,8 @@ _SIZE_LABELS = {
 }
 
 Value = TypeVar("Value", int, Decimal)
+Levels = tuple[Decimal, Decimal]
+"""The lower and the upper level of a slot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +53,14 @@ class Fields:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Typed:
-    """What the fields come to: a change, or what is wrong with them."""
+    """What the fields come to: a change, or what is wrong with them.
+
+    ``is_readable``: each field is a number or empty, whatever they come to together.
+    """
 
     change: GridChange
     problems: tuple[str, ...] = ()
+    is_readable: bool = True
 
 
 def fields_of(grid: GridSnapshot) -> Fields:
@@ -91,9 +101,9 @@ def change_from_fields(now: Fields, typed: Fields) -> Typed:
         slots=read("slots", now.slots, typed.slots, slots_from_text),
         size=read("size", now.size, typed.size, amount_from_text),
     )
-    if not problems:
-        problems.extend(_contradictions(now, change))
-    return Typed(change=change, problems=tuple(problems))
+    if problems:
+        return Typed(change=change, problems=tuple(problems), is_readable=False)
+    return Typed(change=change, problems=tuple(_contradictions(now, change)))
 
 
 def _contradictions(now: Fields, change: GridChange) -> list[str]:
@@ -134,12 +144,17 @@ def effect_lines(preview: EditPreview, places: Places, width: int) -> tuple[Line
     """What stays, goes, comes, moves, is cancelled, is traded, and the loss before and after."""
     after = preview.after
     quote = clean_text(after.quote, 12)
-    loss = f"{number(preview.loss_before, places.quote)} to {number(preview.loss_after, places.quote)} {quote}"
+    loss = (
+        f"{number(preview.loss_before, places.quote)} to {number(preview.loss_after, places.quote)} {quote}, "
+        "counting what is held now"
+    )
+    old, new = _levels_of(preview.before.rows), _levels_of(preview.after.rows)
+    moves = [f"{source} to {target}" for source, target in preview.lots_moved]
     rows = (
-        ("stay", _slots(preview.stays), Tone.TEXT),
-        ("disappear", _slots(preview.gone), Tone.WARN if preview.gone else Tone.TEXT),
-        ("appear", _slots(preview.new), Tone.TEXT),
-        ("lots move", _named("lot", [f"{old} to {new}" for old, new in preview.lots_moved]), Tone.TEXT),
+        ("stay", _slots(preview.stays, old & new, "now", places), Tone.TEXT),
+        ("disappear", _slots(preview.gone, old - new, "now", places), Tone.WARN if preview.gone else Tone.TEXT),
+        ("appear", _slots(preview.new, new - old, "then", places), Tone.TEXT),
+        ("lots move", _named("lot", moves, ", old to new slot"), Tone.TEXT),
         ("cancelled", _named("order", [clean_text(order, 24) for order in preview.cancels]), Tone.TEXT),
         ("at once", traded_text(preview, places), Tone.STRONG if preview.buys_base != ZERO else Tone.TEXT),
         ("loss at bound", loss, Tone.LOSS if preview.loss_after > preview.loss_before else Tone.TEXT),
@@ -153,16 +168,36 @@ def _labelled(label: str, text: str, tone: Tone, width: int) -> list[Line]:
     return [(Piece(fit_left(head, _LABEL), Tone.DIM), Piece(row, tone)) for head, row in zip(heads, rows, strict=True)]
 
 
-def _slots(slots: Sequence[int]) -> str:
-    return f"{plural(len(slots), 'slot')}: {spans_text(slots)}" if slots else "none"
+def _levels_of(rows: Sequence[PreflightRow]) -> frozenset[Levels]:
+    return frozenset((row.lower, row.upper) for row in rows)
 
 
-def _named(noun: str, names: Sequence[str]) -> str:
+def _slots(slots: Sequence[int], levels: frozenset[Levels], when: str, places: Places) -> str:
+    """How many and between which prices: a number that a slot had can be that of another one afterwards.
+
+    Where the levels do not tell them apart, by their numbers, and when they have them.
+    """
+    if not slots:
+        return "none"
+    count = plural(len(slots), "slot")
+    if len(levels) != len(slots):
+        return f"{count}, numbered {when} {spans_text(slots)}"
+    spans: list[list[Decimal]] = []
+    for lower, upper in sorted(levels):
+        if spans and spans[-1][1] == lower:
+            spans[-1][1] = upper
+        else:
+            spans.append([lower, upper])
+    named = ", ".join(f"{number(low, places.price)} – {number(high, places.price)}" for low, high in spans[:_SPANS_MAX])
+    return f"{count}: {named}" + (f" and {plural(len(spans) - _SPANS_MAX, 'more run')}" if spans[_SPANS_MAX:] else "")
+
+
+def _named(noun: str, names: Sequence[str], how: str = "") -> str:
     """How many, and the first of them: a question must fit on the smallest screen."""
     if not names:
         return "none"
     more = f" and {len(names) - _NAMED_MAX:,} more" if len(names) > _NAMED_MAX else ""
-    return f"{plural(len(names), noun)}: {', '.join(names[:_NAMED_MAX])}{more}"
+    return f"{plural(len(names), noun)}{how}: {', '.join(names[:_NAMED_MAX])}{more}"
 
 
 def traded_text(preview: EditPreview, places: Places) -> str:
@@ -176,11 +211,13 @@ def traded_text(preview: EditPreview, places: Places) -> str:
 
 
 def compared_lines(preview: EditPreview, places: Places, width: int) -> tuple[Line, ...]:
-    """The figures before and after; those that change stand out."""
+    """The figures of a start with the grid before and after; those that change stand out."""
     before = {one.label: one for one in figures(preview.before, places)}
     after = {one.label: one for one in figures(preview.after, places)}
     labels = [label for label in {**before, **after} if label not in _UNCOMPARED]
-    head: Line = (Piece(fit_left("", _LABEL) + fit_left("before", _VALUE) + fit_left("after", _VALUE), Tone.HEAD),)
+    head: Line = (
+        Piece(fit_left("if started now", _LABEL) + fit_left("before", _VALUE) + fit_left("after", _VALUE), Tone.HEAD),
+    )
     lines = [head, *(_compared(label, before.get(label), after.get(label)) for label in labels)]
     return tuple(cut_line(line, width) for line in lines)
 

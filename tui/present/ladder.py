@@ -1,7 +1,8 @@
 """The ladder as lines: one per slot from the highest to the lowest, and the market price drawn between them.
 
-A slot's line shows the price of its live order, or else the level it would act on next:
-its lower one while it is empty, its upper one while it holds a lot.
+A slot's line shows the price of its live order, or else the level it would act on next: that of its
+entry while it is empty, that of its exit while it holds a lot. A slot is known by its ``index``, which
+says nothing of its place: after an edit the lowest slot can be any of them.
 """
 
 from bisect import bisect_right
@@ -24,8 +25,7 @@ from tui.present.numbers import (
     signed,
 )
 from tui.present.pieces import Line, Piece, Tone, cut_line, fit_left, fit_right, line_width
-from tui.present.status import ARROWS
-from tui.present.words import ASKED, FROZEN, ORDER_WORDS, SIDE_TONES, SLOT_SIGNS, result_tone
+from tui.present.words import ARROWS, ASKED, FROZEN, ORDER_WORDS, SIDE_TONES, SLOT_SIGNS, result_tone
 
 
 class Column(StrEnum):
@@ -131,7 +131,7 @@ def _column_widths(grid: GridSnapshot) -> dict[Column, int]:
     places = quote_places(grid.tick_size)
     profit = max(len(signed(max(profits), places)), len(signed(min(profits), places)))
     return {
-        Column.INDEX: max(len(str(len(grid.slots))), 3),
+        Column.INDEX: max(len(str(max((slot.index for slot in grid.slots), default=0))), 3),
         Column.LOT: 1,
         Column.SIDE: 4,
         Column.PRICE: price,
@@ -156,8 +156,18 @@ def side_of(slot: SlotView) -> Side:
     """The side of its order, or the side it would act on next."""
     if slot.order is not None:
         return slot.order.side
-    holds = slot.state is SlotStateName.HOLDING or slot.state is SlotStateName.EXITING
-    return Side.SELL if holds and slot.quantity >= ZERO else Side.BUY
+    match slot.state:
+        case SlotStateName.EMPTY | SlotStateName.ENTERING:
+            return slot.entry_side
+        case SlotStateName.HOLDING | SlotStateName.EXITING:
+            return _exit_side(slot)
+
+
+def _exit_side(slot: SlotView) -> Side:
+    """Against what it holds; where that is nothing, against its entry."""
+    if slot.quantity == ZERO:
+        return Side.BUY if slot.entry_side is Side.SELL else Side.SELL
+    return Side.SELL if slot.quantity > ZERO else Side.BUY
 
 
 def level_of(slot: SlotView) -> Decimal:
@@ -180,12 +190,19 @@ def price_row(grid: GridSnapshot) -> int | None:
     return count - at if side_of(grid.slots[at]) is Side.SELL else count - 1 - at
 
 
-def slot_at_price(grid: GridSnapshot) -> int | None:
+def slot_at_price(grid: GridSnapshot) -> SlotView | None:
     """The slot whose interval holds the market price, or the nearest end; None without price or slots."""
     if grid.price is None or not grid.slots:
         return None
     at = bisect_right(grid.slots, grid.price, key=lambda slot: slot.lower) - 1
-    return max(at, 0)
+    return grid.slots[max(at, 0)]
+
+
+def slot_of(grid: GridSnapshot | None, index: int | None) -> SlotView | None:
+    """The slot of this identity; None where there is none (any more)."""
+    if grid is None or index is None:
+        return None
+    return next((slot for slot in grid.slots if slot.index == index), None)
 
 
 def next_levels(grid: GridSnapshot) -> tuple[SlotView | None, SlotView | None]:

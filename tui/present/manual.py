@@ -15,7 +15,7 @@ _PANIC_PLACE = 5
 
 _SLOT_TEXTS = {
     "empty": "no lot and no order; waits to enter",
-    "entering": "an entry order rests: it buys this slot's lot",
+    "entering": "an entry order rests: it opens this slot's lot",
     "holding": "the lot is held; no exit order rests (outside the window)",
     "exiting": "the lot is held and its exit order rests: it closes the cycle",
 }
@@ -24,9 +24,9 @@ _GRID_TEXTS = {
     "running": "entries and exits are placed and kept",
     "paused": "by wish: entries are cancelled, exits stay",
     "exits only": "something forbids openings; exits go on; the reason is shown",
-    "halted": "for cause: nothing is placed any more; needs a person",
+    "halted": "for cause: nothing is placed any more until a person resumes it with p",
     "stopping": "orders and inventory are being disposed of",
-    "stopped": "at its end; places nothing",
+    "stopped": "at its end; places nothing until it is resumed with p",
 }
 _REGIME_TEXTS = {
     "ranging": "the price goes to and fro, or hardly moves: what a grid is made for",
@@ -47,7 +47,7 @@ _BLOCK_TEXTS = {
     BreakerKind.TRAILING_TAKE_PROFIT: "the price or total came back from its best by the trail",
 }
 _COLUMNS = (
-    ("#", "number of the slot; 0 is the lowest. N slots lie between N+1 levels"),
+    ("#", "number of the slot, its for good; an edit gives new slots any free one. N slots, N+1 levels"),
     ("▌", "this slot holds a lot"),
     ("side", "BUY, SELL: a live order. buy, sell: what it would do next"),
     ("price", "price of the order, or the level it would act on next"),
@@ -62,10 +62,13 @@ _COLUMNS = (
     ("order id", "our own id of the order, never used twice"),
 )
 _WORDS = (
-    ("total", "grid profit and floating together: the change of cash and inventory"),
+    ("total", "grid profit, floating and funding together: the change of cash and inventory"),
     ("grid profit", "realised by finished cycles, fees taken off"),
     ("floating", "what the held lots would win or lose if sold at the market price"),
     ("fees", "paid so far, in the quote currency; already inside the two above"),
+    ("funding", "of a swap's position: received (+) or paid (−) at the exchange's hours"),
+    ("liquidation", "where the exchange would close a swap's position; an alarm below 10% from the price"),
+    ("margin", "what backs a swap's position, with its leverage: isolated, or cross with the whole account"),
     ("residual", "what the books cannot explain. Always 0; anything else is an alarm"),
     ("inventory", "base currency held by the grid's lots"),
     ("dust", "remainders too small for the exchange to sell; booked, not lost"),
@@ -143,7 +146,13 @@ def footer_line(keys: Iterable[Key], width: int) -> Line:
 
 
 def footer_for(
-    width: int, *, has_many_grids: bool, can_set_speed: bool, has_questions: bool = False, is_bounded: bool = False
+    width: int,
+    *,
+    has_many_grids: bool,
+    can_set_speed: bool,
+    has_questions: bool = False,
+    is_bounded: bool = False,
+    is_blocked: bool = False,
 ) -> Line:
     """The footer with only the keys that can do something now."""
     hidden = set() if has_questions else {"questions"}
@@ -157,4 +166,7 @@ def footer_for(
     if is_bounded:
         # After leaving: what is looked for in a hurry stands where it is never cut off.
         keys[_PANIC_PLACE:_PANIC_PLACE] = footer_keys(scope=Scope.APP)
+    if is_blocked:
+        keys.sort(key=lambda key: key.id != "limits")
+        keys.insert(_PANIC_PLACE, keys.pop(0))
     return footer_line(keys, width)

@@ -91,9 +91,14 @@ def _profit_figures(flight: Preflight, places: Places) -> tuple[Figure, ...]:
     shown = places.quote + _PROFIT_PLACES_MORE
     tone = result_tone(min(profits))
     return (
-        Figure("cycle earns", f"{signed(min(profits), shown)} to {signed(max(profits), shown)}", tone),
-        Figure("that is", f"{rate_text(min(rates))} to {rate_text(max(rates))}", tone),
+        Figure("cycle earns", _span(signed(min(profits), shown), signed(max(profits), shown)), tone),
+        Figure("that is", _span(rate_text(min(rates)), rate_text(max(rates))), tone),
     )
+
+
+def _span(least: str, most: str) -> str:
+    """Two ends that look alike are one figure."""
+    return least if least == most else f"{least} to {most}"
 
 
 def _traded_figures(flight: Preflight, places: Places) -> tuple[Figure, ...]:
@@ -140,20 +145,34 @@ def rate_text(rate: Decimal) -> str:
 
 
 def account_figures(flight: Preflight, balances: Sequence[BalanceView], places: Places) -> tuple[Figure, ...]:
-    """What the account has of the two currencies, marked where that is less than is needed."""
+    """What the account has of the two currencies, marked where that is less than is needed.
+
+    Of a currency that is not needed its absence is nothing: a swap has no base at all.
+    """
     needs = ((flight.quote, flight.needs_quote, places.quote), (flight.base, flight.needs_base, places.amount))
     found: list[Figure] = []
     for currency, needed, shown in needs:
         balance = next((one for one in balances if one.currency == currency), None)
         name = clean_text(currency, _CURRENCY_LIMIT)
-        if balance is None:
-            found.append(Figure("account has", f"no {name}", Tone.WARN if needed > ZERO else Tone.DIM))
-            continue
-        tone = Tone.WARN if balance.free < needed else Tone.TEXT
-        found.append(Figure("account, free", f"{number(balance.free, shown)} {name}", tone))
-        if balance.locked > ZERO:
-            found.append(Figure("in orders", f"{number(balance.locked, shown)} {name}", Tone.DIM))
+        if balance is not None:
+            tone = Tone.WARN if balance.free < needed else Tone.TEXT
+            found.append(Figure("account, free", f"{number(balance.free, shown)} {name}", tone))
+        elif needed > ZERO:
+            found.append(Figure("account has", f"no {name}", Tone.WARN))
     return tuple(found)
+
+
+def bound_lines(flight: Preflight, balances: Sequence[BalanceView], places: Places, width: int) -> tuple[Line, ...]:
+    """What the account has beside that, and what for; none where nothing is bound."""
+    places_of_currency = {flight.quote: places.quote, flight.base: places.amount}
+    bound = [
+        f"{number(one.locked, places_of_currency[one.currency])} {clean_text(one.currency, _CURRENCY_LIMIT)}"
+        for one in balances
+        if one.currency in places_of_currency and one.locked > ZERO
+    ]
+    if not bound:
+        return ()
+    return (cut_line((Piece("bound by orders and positions  ", Tone.DIM), Piece(", ".join(bound), Tone.DIM)), width),)
 
 
 def summary_lines(flight: Preflight, balances: Sequence[BalanceView], places: Places, width: int) -> tuple[Line, ...]:
@@ -162,12 +181,14 @@ def summary_lines(flight: Preflight, balances: Sequence[BalanceView], places: Pl
     lines = list(trouble_lines(flight.problems, flight.warnings, width))
     if lines:
         lines.append(BLANK)
+    bound = bound_lines(flight, balances, places, width)
     if width < _TWO_COLUMNS:
-        return (*lines, *(cut_line(_figure_line(one), width) for one in shown))
+        return (*lines, *(cut_line(_figure_line(one), width) for one in shown), *bound)
     half = (len(shown) + 1) // 2
     return (
         *lines,
         *beside([_figure_line(one) for one in shown[:half]], [_figure_line(one) for one in shown[half:]], width),
+        *bound,
     )
 
 

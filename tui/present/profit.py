@@ -8,6 +8,7 @@ from engine.model.text import clean_text
 from tui.present.chart import area
 from tui.present.numbers import exact, number, percent, places_of, plural, quote_places, signed
 from tui.present.pieces import BLANK, Line, Piece, Tone, cut_line, fit_left, fit_right, spread
+from tui.present.position import amount_text, away_text, is_liquidation_near, liquidation_piece, mode_text
 from tui.present.status import residual_piece
 from tui.present.words import result_tone
 from tui.view import View
@@ -15,6 +16,8 @@ from tui.view import View
 _LABEL_WIDTH = 11
 _VALUE_WIDTH = 13
 _CHART_HEIGHT = 3
+_CHART_HEIGHT_SWAP = 1
+"""A position takes rows that a spot grid does not have, and the pane is as high for both."""
 _CURRENCY_LIMIT = 10
 
 
@@ -38,10 +41,20 @@ def _result_rows(grid: GridSnapshot) -> tuple[Line, ...]:
         _row("total", _result(profit.total, places), Piece(earned, result_tone(profit.total))),
         _row("grid profit", _result(profit.grid, places), _note(plural(grid.cycles, "cycle"))),
         _row("floating", _result(profit.floating, places), _note("at the price")),
+        *_funding_rows(grid),
         _row("fees", Piece(number(profit.fees, places)), fees[0] if fees else _note("none paid")),
         *(_row("", Piece(""), fee) for fee in fees[1:]),
         _row("residual", residual_piece(grid), note),
     )
+
+
+def _funding_rows(grid: GridSnapshot) -> tuple[Line, ...]:
+    """What funding came to, so that the rows above it and its own make the total; none on a spot market."""
+    funding = grid.profit.funding
+    if grid.position is None and funding == ZERO:
+        return ()
+    note = "received" if funding > ZERO else "paid" if funding < ZERO else "none so far"
+    return (_row("funding", _result(funding, quote_places(grid.tick_size)), _note(note)),)
 
 
 def _holding_rows(grid: GridSnapshot) -> tuple[Line, ...]:
@@ -50,10 +63,25 @@ def _holding_rows(grid: GridSnapshot) -> tuple[Line, ...]:
     quote = clean_text(grid.quote, _CURRENCY_LIMIT)
     base = clean_text(grid.base, _CURRENCY_LIMIT)
     return (
-        _row("inventory", Piece(number(grid.inventory, places_of(grid.lot_size))), _note(base + worth)),
+        *_inventory_rows(grid, base + worth),
         _row("dust", Piece(exact(grid.dust)), _note(base)),
         _row("cash", Piece(signed(grid.cash, places)), _note(quote + _way_of(grid.cash))),
         _row("invested", Piece(number(grid.invested, places)), _note(quote)),
+    )
+
+
+def _inventory_rows(grid: GridSnapshot, worth: str) -> tuple[Line, ...]:
+    """What is held; on a swap with what backs it and where it is liquidated."""
+    position = grid.position
+    if position is None:
+        return (_row("inventory", Piece(number(grid.inventory, places_of(grid.lot_size))), _note(worth)),)
+    away = away_text(grid, position)
+    tone = Tone.ALARM if is_liquidation_near(grid) else Tone.STRONG
+    where = Piece(f"{away} away", tone) if away else _note("not known")
+    return (
+        _row("liquidation", liquidation_piece(grid, position), where),
+        _row("position", Piece(amount_text(grid, position)), _note(worth)),
+        _row("margin", Piece(number(position.margin, quote_places(grid.tick_size))), _note(mode_text(position))),
     )
 
 
@@ -96,4 +124,5 @@ def _chart_lines(view: View, width: int) -> tuple[Line, ...]:
     low, high = signed(min(view.totals), places), signed(max(view.totals), places)
     tone = result_tone(view.totals[-1])
     scale = spread((Piece("total so far", Tone.DIM),), (Piece(f"{low} to {high}", Tone.DIM),), width)
-    return (scale, *((Piece(row, tone),) for row in area(view.totals, width, _CHART_HEIGHT)))
+    height = _CHART_HEIGHT if view.grid.position is None else _CHART_HEIGHT_SWAP
+    return (scale, *((Piece(row, tone),) for row in area(view.totals, width, height)))

@@ -14,7 +14,20 @@ from engine.model.regime import EntryRule, IndicatorName, IndicatorView, RegimeN
 from engine.model.snapshot import GridSnapshot
 from engine.model.text import clean_text
 from tui.present.numbers import MINUS, NOTHING, duration, moment, plural, quote_places, signed
-from tui.present.pieces import BLANK, Line, Piece, Tone, cut_line, fit_left, fit_right, join_that_fit, wrap_words
+from tui.present.pieces import (
+    BLANK,
+    Line,
+    Piece,
+    Tone,
+    cut_line,
+    cut_text,
+    fit_left,
+    fit_right,
+    join,
+    join_that_fit,
+    line_width,
+    wrap_words,
+)
 from tui.present.words import Sign, result_tone
 from tui.view import View
 
@@ -59,6 +72,7 @@ _MET_WIDTH = 9
 _BOUND_WIDTH = 13
 _GAUGE_MIN, _GAUGE_MAX = 8, 64
 _AMOUNT_WIDTH = 12
+_REASON_WIDTH = 32
 _GROSS = 10_000
 """From here on a figure has no decimals."""
 _SHOWN_INDICATORS = (IndicatorName.EFFICIENCY, IndicatorName.ADX, IndicatorName.VOLATILITY)
@@ -71,20 +85,44 @@ def regime_line(view: View, width: int) -> Line:
         return ()
     regime = grid.regime
     groups = [*_needed_groups(grid, regime), (Piece(f"for {duration(_now(view) - regime.since_ms)}", Tone.DIM),)]
-    for indicator in regime.indicators:
-        if indicator.name in _SHOWN_INDICATORS:
-            sign = MET if indicator.is_met else NOT_MET
-            words = f"{INDICATOR_WORDS[indicator.name]} {figure(indicator.value)} "
-            groups.append((Piece(words, Tone.DIM), Piece(sign.glyph, sign.tone)))
+    decided = _deciding_indicator(regime)
+    groups.extend(
+        _figure_group(indicator)
+        for indicator in regime.indicators
+        if indicator.name in _SHOWN_INDICATORS and indicator is not decided
+    )
     return join_that_fit(groups, width)
 
 
+def _figure_group(indicator: IndicatorView) -> Line:
+    sign = MET if indicator.is_met else NOT_MET
+    words = f"{INDICATOR_WORDS[indicator.name]} {figure(indicator.value)} "
+    return Piece(words, Tone.DIM), Piece(sign.glyph, sign.tone)
+
+
+def _deciding_indicator(regime: RegimeView) -> IndicatorView | None:
+    """The indicator that the first reason names, else the first that is met; None where no figure decided."""
+    named = regime.reasons[0].partition(" ")[0] if regime.reasons else ""
+    by_name = next((one for one in regime.indicators if one.name == named and one.value is not None), None)
+    if by_name is not None or regime.name is RegimeName.UNKNOWN:
+        return by_name
+    return next((one for one in regime.indicators if one.is_met), None)
+
+
+def _deciding_group(regime: RegimeView) -> Line:
+    """The figure that decided, or the first reason where no figure did."""
+    indicator = _deciding_indicator(regime)
+    if indicator is not None:
+        return _figure_group(indicator)
+    return (Piece(cut_text(clean_text(regime.reasons[0]), _REASON_WIDTH), Tone.DIM),) if regime.reasons else ()
+
+
 def regime_needs(view: View) -> int:
-    """How many cells it takes to say which regime it is and what that holds back."""
+    """How many cells it takes to say which regime it is, what that holds back and which figure decided."""
     grid = view.grid
     if grid is None or grid.regime is None:
         return 0
-    return sum(len(piece.text) for group in _needed_groups(grid, grid.regime) for piece in (*group, Piece("  ")))
+    return line_width(join(_needed_groups(grid, grid.regime)))
 
 
 def _needed_groups(grid: GridSnapshot, regime: RegimeView) -> list[Line]:
@@ -94,7 +132,8 @@ def _needed_groups(grid: GridSnapshot, regime: RegimeView) -> list[Line]:
     held = [_held_back(side, rule) for side, rule in _rules(grid, regime) if rule is not EntryRule.ALL]
     if held:
         groups.append((Piece(", ".join(held), Tone.WARN),))
-    return groups
+    decided = _deciding_group(regime)
+    return [*groups, decided] if decided else groups
 
 
 def _held_back(side: str, rule: EntryRule) -> str:

@@ -18,6 +18,7 @@ from engine.model.risk_view import NO_RISK, LimitView, StopView
 from engine.model.snapshot import BlockView, GridSnapshot
 from engine.model.text import clean_text
 from tui.present.chart import progress
+from tui.present.going_on import SHORT_WAY_ON, STANDING, way_on
 from tui.present.numbers import (
     NOTHING,
     distance,
@@ -31,7 +32,8 @@ from tui.present.numbers import (
     share,
 )
 from tui.present.pieces import BLANK, Line, Piece, Tone, cut_line, fit_left, fit_right, line_width, wrap_words
-from tui.present.words import Sign
+from tui.present.refusals import grouped_blocks, grouped_refusals
+from tui.present.words import GRID_SIGNS, Sign
 from tui.view import View
 
 BLOCK_WORDS = {
@@ -84,7 +86,7 @@ _SHARE_MAX = Decimal(10)
 # On the dashboard
 
 
-def limits_line(view: View, width: int) -> Line:
+def limits_line(view: View, width: int, *, has_bar: bool = True) -> Line:
     """Every limit that blocks by its name, or else the one that is used most; empty without limits.
 
     ``width`` is that of the whole screen.
@@ -101,7 +103,7 @@ def limits_line(view: View, width: int) -> Line:
         return ()
     sign = _limit_sign(fullest)
     label = Piece(f"{sign.glyph} {LIMIT_WORDS[fullest.name]} ", Tone.DIM if sign is _WELL else sign.tone)
-    bar = (*_bar(fullest, _SMALL_BAR), Piece(" ")) if width >= _WIDTH_FOR_BAR else ()
+    bar = (*_bar(fullest, _SMALL_BAR), Piece(" ")) if has_bar and width >= _WIDTH_FOR_BAR else ()
     return label, *bar, Piece(f"{_used_text(fullest)} ", sign.tone)
 
 
@@ -114,7 +116,7 @@ def block_rows(view: View, width: int) -> tuple[Line, ...]:
     rows: list[Line] = [
         (
             Piece(f" ■ {BLOCK_WORDS[block.kind]}", Tone.LOSS),
-            Piece(f"  {_short_end(block, now_ms)}", Tone.WARN),
+            Piece(f"  {_short_end(grid, block, now_ms)}", Tone.WARN),
             Piece(f"  {clean_text(block.reason)}"),
         )
         for block in grid.risk.blocks
@@ -134,7 +136,7 @@ def block_summary(view: View, width: int) -> tuple[Line, ...]:
     now_ms = _now(view)
     by_end: dict[str, list[str]] = {}
     for block in grid.risk.blocks:
-        by_end.setdefault(_short_end(block, now_ms), []).append(BLOCK_WORDS[block.kind])
+        by_end.setdefault(_short_end(grid, block, now_ms), []).append(BLOCK_WORDS[block.kind])
     texts = [f"{', '.join(kinds)} {end}" for end, kinds in by_end.items()]
     texts.extend(f"{clean_text(other.name, 24)}: {_names(other)}" for other in _other_blocked(view))
     if not texts:
@@ -149,9 +151,13 @@ def block_summary(view: View, width: int) -> tuple[Line, ...]:
 
 
 def unsaid_blocks(grid: GridSnapshot) -> tuple[BlockView, ...]:
-    """What keeps the grid from acting beside its breakers; a block that only repeats one of them is left out."""
+    """What keeps the grid from acting beside its breakers; a block that only repeats one of them is left out.
+
+    Slots that share a reason are one.
+    """
     said = [block.reason for block in grid.risk.blocks]
-    return tuple(block for block in grid.blocks if not any(reason and reason in block.reason for reason in said))
+    left = [block for block in grid.blocks if not any(reason and reason in block.reason for reason in said)]
+    return grouped_blocks(grid, left)
 
 
 def is_bounded(view: View) -> bool:
@@ -169,7 +175,9 @@ def _names(grid: GridSnapshot) -> str:
     return ", ".join(BLOCK_WORDS[block.kind] for block in grid.risk.blocks)
 
 
-def _short_end(block: Block, now_ms: int) -> str:
+def _short_end(grid: GridSnapshot, block: Block, now_ms: int) -> str:
+    if grid.state in STANDING:
+        return f"{GRID_SIGNS[grid.state].word}: {SHORT_WAY_ON}"
     if block.until_ms is None:
         return "until lifted"
     if block.until_ms <= now_ms:
@@ -190,7 +198,7 @@ def block_lines(view: View, selected: BreakerKind | None, width: int, *, is_airy
     for block in grid.risk.blocks:
         if is_airy and lines:
             lines.append(BLANK)
-        lines.extend(_block_entry(block, now_ms, width, mark=MARK if block.kind is selected else "  "))
+        lines.extend(_block_entry(grid, block, now_ms, width, mark=MARK if block.kind is selected else "  "))
     if not lines:
         lines.append((Piece("No breaker has tripped.", Tone.DIM),))
     for other in unsaid_blocks(grid):
@@ -202,8 +210,10 @@ def block_lines(view: View, selected: BreakerKind | None, width: int, *, is_airy
     return tuple(cut_line(line, width) for line in lines)
 
 
-def end_text(block: Block, now_ms: int) -> str:
-    """How a block ends, in a sentence."""
+def end_text(grid: GridSnapshot, block: Block, now_ms: int) -> str:
+    """How a block ends, in a sentence; of a grid that does not go on by itself, how that goes on."""
+    if grid.state in STANDING:
+        return way_on(grid)
     if block.until_ms is None:
         return "only a person ends it: press L to lift it"
     if block.until_ms <= now_ms:
@@ -211,7 +221,7 @@ def end_text(block: Block, now_ms: int) -> str:
     return f"ends by itself at {moment(block.until_ms, now_ms)} if the cause is gone; L lifts it now"
 
 
-def _block_entry(block: Block, now_ms: int, width: int, *, mark: str) -> Iterator[Line]:
+def _block_entry(grid: GridSnapshot, block: Block, now_ms: int, width: int, *, mark: str) -> Iterator[Line]:
     yield (
         Piece(mark, Tone.KEY),
         Piece(f"■ {BLOCK_WORDS[block.kind].upper()}", Tone.LOSS),
@@ -219,7 +229,7 @@ def _block_entry(block: Block, now_ms: int, width: int, *, mark: str) -> Iterato
         Piece(f"  since {moment(block.since_ms, now_ms)}", Tone.DIM),
     )
     indent = Piece("    ")
-    for text, tone in ((clean_text(block.reason), Tone.TEXT), (end_text(block, now_ms), Tone.WARN)):
+    for text, tone in ((clean_text(block.reason), Tone.TEXT), (end_text(grid, block, now_ms), Tone.WARN)):
         yield from ((indent, Piece(row, tone)) for row in wrap_words(text, max(width - 4, 8)))
 
 
@@ -349,16 +359,17 @@ def _stop_entry(grid: GridSnapshot, stop: StopView, width: int) -> Iterator[Line
 
 
 def refusal_lines(view: View, width: int) -> tuple[Line, ...]:
-    """What the risk gate refused at the newest decision, with its reasons."""
+    """What the risk gate refused at the newest decision, once for each reason."""
     grid = view.grid
     if grid is None:
         return ()
-    refusals = grid.risk.refusals
+    refusals = grouped_refusals(grid)
     if not refusals:
         return ((Piece("The newest decision had nothing refused.", Tone.DIM),),)
     lines: list[Line] = []
     for refusal in refusals[:_REFUSALS_SHOWN]:
-        lines.extend(_hanging(Piece("× ", Tone.WARN), clean_text(refusal), width))
+        text = f"{refusal.what}: {refusal.reason}" if refusal.what else refusal.reason
+        lines.extend(_hanging(Piece("× ", Tone.WARN), clean_text(text), width))
     if len(refusals) > _REFUSALS_SHOWN:
         rest = plural(len(refusals) - _REFUSALS_SHOWN, "more refusal")
         lines.append((Piece(f"  and {rest}", Tone.WARN),))

@@ -1,9 +1,11 @@
 """What is asked before a block is lifted or the panic key takes effect: exactly what would happen."""
 
+from engine.model.grid import GridState
 from engine.model.order import TERMINAL_STATUSES
 from engine.model.risk import Block, BreakerKind
 from engine.model.snapshot import EngineSnapshot, GridSnapshot, Mode, SlotView
 from engine.model.text import clean_text
+from tui.present.going_on import after_lifting
 from tui.present.numbers import plural
 from tui.present.pieces import BLANK, Line, Piece, Tone, wrap_words
 from tui.present.risk import BLOCK_WORDS
@@ -17,21 +19,19 @@ def lift_lines(mode: Mode, grid: GridSnapshot, block: Block, width: int) -> tupl
     name = clean_text(grid.name, _NAME_LIMIT)
     head = Piece(f"Lift the block of {name}: {BLOCK_WORDS[block.kind]}?  ", Tone.STRONG)
     others = [BLOCK_WORDS[other.kind] for other in grid.risk.blocks if other.kind is not block.kind]
-    stays = f"Still blocked afterwards by: {', '.join(others)}." if others else _opens_text(name)
+    then = [f"Still blocked afterwards by: {', '.join(others)}."] if others else []
+    if not others or grid.state is not GridState.RUNNING:
+        then.append(after_lifting(grid))
     return (
         (head, MODE_BANNERS[mode]),
         BLANK,
         *_rows(clean_text(block.reason), width, Tone.WARN),
         BLANK,
-        *_rows(stays, width),
+        *(row for text in then for row in _rows(text, width)),
         *_rows(_cause_text(block.kind), width),
         BLANK,
         _yes_or_no("lift it"),
     )
-
-
-def _opens_text(name: str) -> str:
-    return f"{name} may open again: entries are placed wherever regime, limits and its own state allow them."
 
 
 def _cause_text(kind: BreakerKind) -> str:
@@ -56,19 +56,21 @@ def panic_lines(engine: EngineSnapshot, grid: GridSnapshot, width: int) -> tuple
     name = clean_text(grid.name, _NAME_LIMIT)
     head = Piece(f"PANIC  {name} {clean_text(grid.symbol, _NAME_LIMIT)}  ", Tone.STRONG)
     entries, exits = _orders(grid)
+    go_on = "1 exit stays and goes on" if exits == 1 else f"{exits:,} exits stay and go on"
     texts = [
         f"Cancels {plural(entries, 'resting entry', 'resting entries')} of {name}. Nothing opens until you lift it.",
-        f"{plural(exits, 'exit')} stay and go on: what is held can still leave. Nothing is sold at the market.",
+        f"{go_on}: what is held can still leave. Nothing is sold at the market.",
     ]
     lines = [row for text in texts for row in _rows(text, width)]
     if len(engine.grids) == 1:
         return (head, MODE_BANNERS[engine.mode]), BLANK, *lines, BLANK, _yes_or_no("block openings")
-    others = plural(len(engine.grids) - 1, "other grid")
+    count = len(engine.grids) - 1
+    others = "The other grid goes on" if count == 1 else f"The {count} other grids go on"
     return (
         (head, MODE_BANNERS[engine.mode]),
         BLANK,
         *lines,
-        *_rows(f"The {others} go on, unless you answer with all.", width),
+        *_rows(f"{others}, unless you answer with all.", width),
         BLANK,
         (Piece("a", Tone.KEY), Piece(f" block all {len(engine.grids)} grids    "), *_yes_or_no(f"only {name}")),
     )

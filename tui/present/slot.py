@@ -7,6 +7,7 @@ from engine.model.order import Side
 from engine.model.snapshot import GridSnapshot, OrderView, SlotStateName, SlotView
 from engine.model.text import clean_text
 from tui.present.chart import progress
+from tui.present.ladder import slot_of
 from tui.present.numbers import (
     NOTHING,
     distance,
@@ -27,13 +28,14 @@ _BAR_WIDTH = 6
 
 
 def slot_lines(grid: GridSnapshot | None, index: int | None, width: int) -> tuple[Line, ...]:
-    """Everything known of slot ``index``, then the overview of all slots."""
+    """Everything known of the slot with this index, then the overview of all slots."""
     if grid is None:
         return ((Piece("slots appear with the first snapshot", Tone.DIM),),)
     overview = overview_lines(grid, index, width)
-    if index is None or index >= len(grid.slots):
-        return overview
-    slot = grid.slots[index]
+    slot = slot_of(grid, index)
+    if slot is None:
+        gone: Line = () if index is None else (Piece(f"slot {index} is no longer in the lattice", Tone.WARN),)
+        return (cut_line(gone, width), BLANK, *overview) if gone else overview
     lines = (*_slot_part(grid, slot, width), *_order_part(grid, slot), *_result_part(grid, slot))
     return (*(cut_line(line, width) for line in lines), BLANK, *overview)
 
@@ -129,15 +131,18 @@ def overview_lines(grid: GridSnapshot, selected: int | None, width: int) -> tupl
     if not grid.slots or width < 1:
         return ()
     step = -(-len(grid.slots) // (width * 3))
-    shown = grid.slots[::step]
-    marks = [_overview_piece(slot, is_selected=_is_marked(slot.index, selected, step)) for slot in shown]
+    marked = next((place for place, slot in enumerate(grid.slots) if slot.index == selected), None)
+    marks = [
+        _overview_piece(grid.slots[place], is_selected=_is_marked(place, marked, step))
+        for place in range(0, len(grid.slots), step)
+    ]
     rows = [tuple(marks[start : start + width]) for start in range(0, len(marks), width)]
     note: tuple[Line, ...] = ((Piece(f"every {step} slots", Tone.DIM),),) if step > 1 else ()
     return (*_count_lines(grid, width), *note, *rows)
 
 
-def _is_marked(index: int, selected: int | None, step: int) -> bool:
-    return selected is not None and index <= selected < index + step
+def _is_marked(place: int, marked: int | None, step: int) -> bool:
+    return marked is not None and place <= marked < place + step
 
 
 def _overview_piece(slot: SlotView, *, is_selected: bool) -> Piece:

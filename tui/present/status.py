@@ -2,7 +2,7 @@
 
 from engine.model.grid import GridState
 from engine.model.money import ZERO
-from engine.model.snapshot import EngineSnapshot, EngineState, GridSnapshot
+from engine.model.snapshot import BlockView, EngineSnapshot, EngineState, GridSnapshot
 from engine.model.text import clean_text
 from tui.present.chart import area
 from tui.present.numbers import (
@@ -16,9 +16,12 @@ from tui.present.numbers import (
     signed,
 )
 from tui.present.pieces import Line, Piece, Tone, cut_line, join, join_that_fit, line_width, spread
+from tui.present.position import is_liquidation_near
+from tui.present.refusals import grouped_blocks
 from tui.present.regime import regime_line, regime_needs
 from tui.present.risk import BLOCKED, block_rows, block_summary, limits_line, unsaid_blocks
 from tui.present.words import (
+    ARROWS,
     ASKED,
     CONNECTION_SIGNS,
     ENGINE_SIGNS,
@@ -32,13 +35,12 @@ from tui.view import View
 _WIDTH_FOR_DATE = 110
 _WIDTH_FOR_SPARK = 116
 _WIDTH_FOR_FLOATING = 90
-"""Below it there is room for one of the two, and always for the same one: total less grid profit is floating."""
+"""Below it there is room for one of the two, and always for the same one; floating is in the profit pane."""
 _SPARK_WIDTH = 24
 _EXPLAINED_STATES = frozenset(
     (GridState.PAUSED, GridState.EXITS_ONLY, GridState.STOPPING, GridState.STOPPED, GridState.STARTING)
 )
 _NAME_LIMIT = 24
-ARROWS = {-1: "▼", 0: " ", 1: "▲"}
 
 
 def labelled(label: str, value: Piece) -> Line:
@@ -87,11 +89,19 @@ def summary_line(view: View, width: int) -> Line:
         labelled("total", Piece(signed(profit.total, places), result_tone(profit.total))),
         labelled("grid", Piece(signed(profit.grid, places), result_tone(profit.grid))),
         *(reversed(parts) if width < _WIDTH_FOR_FLOATING else parts),
+        *_funding_groups(grid),
         labelled("cycles", Piece(f"{grid.cycles:,}")),
     ]
     if width >= _WIDTH_FOR_SPARK and len(view.prices) > 1:
         groups.insert(2, (Piece(area(view.prices, _SPARK_WIDTH, 1)[0], Tone.HEAD),))
     return join_that_fit(groups, width)
+
+
+def _funding_groups(grid: GridSnapshot) -> tuple[Line, ...]:
+    if grid.position is None:
+        return ()
+    funding = grid.profit.funding
+    return (labelled("funding", Piece(signed(funding, quote_places(grid.tick_size)), result_tone(funding))),)
 
 
 def market_lines(view: View, width: int) -> tuple[Line, ...]:
@@ -100,9 +110,11 @@ def market_lines(view: View, width: int) -> tuple[Line, ...]:
     if not limits:
         regime = regime_line(view, width)
         return (regime,) if regime else ()
-    room = width - line_width(limits) - 1
-    if regime_needs(view) <= room:
-        return (spread(regime_line(view, room), limits, width),)
+    needs = regime_needs(view)
+    for shown in (limits, limits_line(view, width, has_bar=False)):
+        room = width - line_width(shown) - 1
+        if needs <= room:
+            return (spread(regime_line(view, room), shown, width),)
     return regime_line(view, width), cut_line((Piece(" "), *limits), width)
 
 
@@ -216,9 +228,15 @@ def _unsaid_reasons(grid: GridSnapshot) -> list[tuple[str, str]]:
     if grid.state in _EXPLAINED_STATES and grid.state_reason and grid.state_reason not in said:
         reasons.append((GRID_SIGNS[grid.state].word, grid.state_reason))
     reasons.extend(
-        (f"slot {slot.index} frozen", slot.freeze_reason)
-        for slot in grid.slots
-        if slot.freeze_reason is not None and slot.freeze_reason not in said
+        (f"{block.what} frozen", block.reason)
+        for block in grouped_blocks(
+            grid,
+            (
+                BlockView(what=f"slot {slot.index}", reason=slot.freeze_reason)
+                for slot in grid.slots
+                if slot.freeze_reason is not None and slot.freeze_reason not in said
+            ),
+        )
     )
     return reasons
 
@@ -240,6 +258,7 @@ def tiny_line(view: View, width: int) -> Line:
         (MODE_BANNERS[view.engine.mode],),
         (GRID_SIGNS[view.grid.state].piece(),),
         (Piece(f"{BLOCKED.glyph} {plural(tripped, 'block')}", BLOCKED.tone),) if tripped else (),
+        (Piece("▲ LIQUIDATION NEAR", Tone.ALARM),) if is_liquidation_near(view.grid) else (),
         (Piece(f"{ASKED.glyph} {plural(asked, 'question')}", Tone.WARN),) if asked else (),
         labelled("total", Piece(signed(total, quote_places(view.grid.tick_size)), result_tone(total))),
         (Piece("60x16 needed", Tone.DIM),),

@@ -22,6 +22,7 @@ class Sign(NamedTuple):
         return Piece(f"{self.glyph} {self.word}", self.tone)
 
 
+ARROWS = {-1: "▼", 0: " ", 1: "▲"}
 FROZEN = Sign("‖", "frozen", Tone.WARN)
 ASKED = Sign("?", "asked", Tone.WARN)
 

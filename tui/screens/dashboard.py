@@ -17,7 +17,7 @@ from tui.panes.profit import ProfitPane
 from tui.panes.slots import SlotPane
 from tui.panes.status import AlertPane, BlocksPane, FooterPane, StatusPane, TabsPane, TinyPane
 from tui.present.dialogs import resume_lines
-from tui.present.words import GRID_SIGNS, faster, slower
+from tui.present.words import faster, slower
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.details import DetailsScreen
 from tui.screens.help import HelpScreen
@@ -98,14 +98,23 @@ class Dashboard(Screen[None]):
                 self._send(Pause(grid=grid.name))
             case GridState.PAUSED:
                 self._resume(grid)
-            case GridState.HALTED | GridState.STOPPING | GridState.STOPPED:
-                self._say_no(f"{grid.name} is {GRID_SIGNS[grid.state].word}; it cannot be paused or resumed.")
+            case GridState.HALTED | GridState.STOPPED:
+                self._ask_to_resume(grid)
+            case GridState.STOPPING:
+                self._say_no(f"{grid.name} is stopping; it can be resumed once it has stopped.")
 
     def _resume(self, grid: GridSnapshot) -> None:
-        mode = Mode.LIVE if self.view.engine is None else self.view.engine.mode
-        if mode is Mode.SIMULATION:
+        if self._mode is Mode.SIMULATION:
             self._send(Resume(grid=grid.name))
-            return
+        else:
+            self._ask_to_resume(grid)
+
+    @property
+    def _mode(self) -> Mode:
+        return Mode.LIVE if self.view.engine is None else self.view.engine.mode
+
+    def _ask_to_resume(self, grid: GridSnapshot) -> None:
+        mode = self._mode
 
         def resume_if(is_sure: bool | None) -> None:
             if is_sure:
@@ -118,13 +127,13 @@ class Dashboard(Screen[None]):
         grid = self._grid_to_command()
         if grid is None:
             return
-        index = self.ladder.selected
-        if index is None:
+        slot = self.ladder.selected_slot
+        if slot is None:
             self._say_no("Select a slot first, with the arrows or j and k.")
-        elif grid.slots[index].freeze_reason is None:
-            self._send(Freeze(grid=grid.name, slot=index))
+        elif slot.freeze_reason is None:
+            self._send(Freeze(grid=grid.name, slot=slot.index))
         else:
-            self._send(Thaw(grid=grid.name, slot=index))
+            self._send(Thaw(grid=grid.name, slot=slot.index))
 
     def action_stop(self) -> None:
         """Ask how to stop the grid."""

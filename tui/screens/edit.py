@@ -18,6 +18,7 @@ from engine.model.snapshot import GridSnapshot, Mode
 from engine.model.text import clean_text
 from tui.bindings import bindings_for
 from tui.keys import Scope
+from tui.panes.fields import Field
 from tui.panes.preflight import ScopeFooter, ShownText
 from tui.panes.questions import QuestionsHead
 from tui.panes.titles import set_titles
@@ -66,11 +67,11 @@ class EditScreen(Screen[None]):
         self._text = ShownText()
         self._page = PlainScroll(self._text, id="edit-preview")
         self._footer = ScopeFooter(Scope.EDIT, "edit-footer")
-        self._lower_field = _field(self._now.lower, r"[0-9.]*")
-        self._upper_field = _field(self._now.upper, r"[0-9.]*")
-        self._slots_field = _field(self._now.slots, r"[0-9]*")
-        self._size_field = _field(self._now.size, r"[0-9.]*")
-        self._word = Input(
+        self._lower_field = _field(self._now.lower)
+        self._upper_field = _field(self._now.upper)
+        self._slots_field = _field(self._now.slots)
+        self._size_field = _field(self._now.size)
+        self._word = Field(
             placeholder=f"type {WORD} and press enter", max_length=len(WORD), compact=True, id="edit-word"
         )
         self._word.cursor_blink = False
@@ -115,12 +116,18 @@ class EditScreen(Screen[None]):
 
     @on(Input.Changed)
     def forget_preview(self, event: Input.Changed) -> None:
-        """A preview of other figures is no longer one to agree to."""
-        if event.input is self._word or self._shown is None or self._typed().change == self._asked:
+        """A preview of other figures is no longer one to agree to; what is no number is said at once."""
+        if event.input is self._word:
+            return
+        typed = self._typed()
+        if typed.is_readable and self._shown is not None and typed.change == self._asked:
             return
         self._shown = None
         self._word.display = False
-        self._text.show(hint_lines)
+        if typed.is_readable:
+            self._text.show(hint_lines)
+        else:
+            self._text.show(lambda width: trouble_lines(typed.problems, (), width))
 
     @on(Input.Submitted)
     def take_line(self, event: Input.Submitted) -> None:
@@ -208,8 +215,9 @@ class EditScreen(Screen[None]):
         self._page.scroll_relative(y=direction * max(self._page.size.height // 2, 1), animate=False)
 
 
-def _field(value: str, restrict: str) -> Input:
-    field = Input(value, placeholder="as it is", restrict=restrict, max_length=_TEXT_MAX, compact=True)
+def _field(value: str) -> Field:
+    # What is no number is refused in words: a field that drops a character makes 85 of 8,5.
+    field = Field(value, placeholder="as it is", max_length=_TEXT_MAX, compact=True)
     field.cursor_blink = False
     return field
 

@@ -12,7 +12,7 @@ from engine.model.commands import Panic
 from engine.model.risk import BreakerKind
 from engine.model.snapshot import EngineSnapshot, GridSnapshot
 from engine.model.text import clean_text
-from tui.messages import SendCommand
+from tui.messages import SendAll, SendCommand
 from tui.present.risk_dialogs import panic_lines
 from tui.screens.confirm import TextPane
 from tui.view import View
@@ -53,6 +53,8 @@ class PanicScreen(ModalScreen[Names]):
 def ask_panic(app: App[None], view: View) -> None:
     """Ask which grids to block and send it; says why where nothing can be sent."""
     engine, grid = view.engine, view.grid
+    if isinstance(app.screen, PanicScreen):
+        return
     if view.ended is not None:
         app.notify("The engine has stopped; nothing can be sent.", severity="warning", markup=False)
         return
@@ -65,9 +67,15 @@ def ask_panic(app: App[None], view: View) -> None:
         return
 
     def send(names: Names | None) -> None:
-        for name in names or ():
-            app.post_message(SendCommand(Panic(grid=name)))
+        commands = [Panic(grid=name) for name in names or ()]
+        if len(commands) == 1:
+            app.post_message(SendCommand(commands[0]))
+        elif commands:
+            said = f"all {len(commands)} grids: nothing opens until you lift the block of each"
+            app.post_message(SendAll(commands, said))
 
+    # What was said before must not cover the question.
+    app.clear_notifications()
     app.push_screen(PanicScreen(engine, grid), send)
 
 

@@ -19,6 +19,7 @@ from engine.model.snapshot import EngineEvent, GridSnapshot, HistoryFrame
 from engine.model.text import clean_text
 from tui.bindings import bindings_for
 from tui.keys import Scope, footer_keys
+from tui.panes.fields import Field
 from tui.panes.lines import LinesPane
 from tui.panes.status import TabsPane
 from tui.present.manual import footer_line
@@ -211,7 +212,7 @@ class PlaceScreen(ModalScreen[ToRecord | ToTime | None]):
         """What can be typed, and a place to type it."""
         with Vertical(classes="dialog"):
             yield self._text
-            typed = Input(max_length=_PLACE_LENGTH_MAX, compact=True)
+            typed = Field(max_length=_PLACE_LENGTH_MAX, compact=True)
             typed.cursor_blink = False
             yield typed
 

@@ -8,6 +8,7 @@ from textual.widgets import Input
 
 from engine.model.grid import Disposal
 from engine.model.snapshot import GridSnapshot, Mode
+from tui.panes.fields import Field
 from tui.panes.lines import LinesPane
 from tui.present.dialogs import disposal_typed, stop_lines
 from tui.present.pieces import Line
@@ -54,7 +55,7 @@ class StopScreen(ModalScreen[Disposal | None]):
         """The words, and a place to type one."""
         with Vertical(classes="dialog"):
             yield self._text
-            typed = Input(placeholder="leave, cancel or flatten", max_length=_WORD_LENGTH_MAX, compact=True)
+            typed = Field(placeholder="leave, cancel or flatten", max_length=_WORD_LENGTH_MAX, compact=True)
             typed.cursor_blink = False
             yield typed
 
