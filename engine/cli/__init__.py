@@ -78,6 +78,10 @@ def _run(options: Namespace, run_terminal: TerminalRunner) -> int:
             from engine.cli.resolve import run_resolve
 
             return run_resolve(options)
+        case CommandName.SUGGEST:
+            from engine.cli.suggest import run_suggest
+
+            return run_suggest(options)
         case CommandName.PREFLIGHT:
             from engine.cli.preflight import run_preflight
 

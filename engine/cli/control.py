@@ -131,6 +131,7 @@ def _command(options: Namespace, grid: str) -> Command:
             | CommandName.EVENTS
             | CommandName.RESOLVE
             | CommandName.PREFLIGHT
+            | CommandName.SUGGEST
             | CommandName.EDIT
             | CommandName.PANIC
             | CommandName.LIFT

@@ -34,6 +34,7 @@ class CommandName(StrEnum):
     RECONCILE = "reconcile"
     RESOLVE = "resolve"
     PREFLIGHT = "preflight"
+    SUGGEST = "suggest"
     EDIT = "edit"
     PANIC = "panic"
     LIFT = "lift"
@@ -200,14 +201,22 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grid", metavar="NAME", help="which grid; may be left out if there is one")
 
 
+_DAYS_MAX = 365
+
+
 def _add_grid_changes(commands: _Commands) -> None:
     preflight = commands.add(CommandName.PREFLIGHT, "what a grid would do and cost if it were started now")
     edit = commands.add(CommandName.EDIT, "show what a change of a running grid would do, ask, and do it")
     panic = commands.add(CommandName.PANIC, "cancel the entries; nothing opens until a person lifts it, exits go on")
     lift = commands.add(CommandName.LIFT, "end a block; it comes back if its cause is still there")
-    for parser in (preflight, edit, panic, lift):
+    suggest = commands.add(CommandName.SUGGEST, "a range and a step that fit the market's own volatility, with reasons")
+    for parser in (preflight, suggest, edit, panic, lift):
         _add_grid(parser)
-    for parser in (preflight, edit):
+    suggest.add_argument(
+        "--days", type=_number_to(_DAYS_MAX, least=1), default=30, metavar="N", help="for how long it shall hold: 30"
+    )
+    suggest.add_argument("--slots", type=_number_to(SLOTS_MAX, least=1), metavar="N", help="how many slots")
+    for parser in (preflight, suggest, edit):
         parser.add_argument("--json", action="store_true", help="one object, for programs")
     for parser in (edit, panic, lift):
         parser.add_argument("--yes", action="store_true", help="do it without asking back")

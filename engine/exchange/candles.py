@@ -29,6 +29,23 @@ class _Watch:
     interval_ms: int
 
 
+def newest_candles(source: PriceSource, interval_ms: int, limit: int, at_ms: int) -> tuple[Candle, ...]:
+    """The newest candles of a source closed by a time, oldest first, at most ``limit``."""
+    end_ms = at_ms if source.end_ms is None else min(at_ms, source.end_ms + 1)
+    end_ms -= end_ms % interval_ms
+    oldest_ms = 0 if source.history_ms is None else end_ms - source.history_ms
+    found: list[Candle] = []
+    while len(found) < limit:
+        row_ms = source.last_ms_before(end_ms)
+        if row_ms is None or row_ms < oldest_ms:
+            break
+        end_ms = row_ms - row_ms % interval_ms
+        candle = source.candle(end_ms, end_ms + interval_ms)
+        if candle is not None:
+            found.append(candle)
+    return tuple(reversed(found))
+
+
 class CandleDesk:
     """Answers for candles, and tells the watched ones.
 
@@ -58,20 +75,7 @@ class CandleDesk:
         Raises:
             SettingsInvalid: no such market, or an interval that is not whole minutes.
         """
-        source = self._source(symbol, interval_ms)
-        end_ms = at_ms if source.end_ms is None else min(at_ms, source.end_ms + 1)
-        end_ms -= end_ms % interval_ms
-        oldest_ms = 0 if source.history_ms is None else end_ms - source.history_ms
-        found: list[Candle] = []
-        while len(found) < limit:
-            row_ms = source.last_ms_before(end_ms)
-            if row_ms is None or row_ms < oldest_ms:
-                break
-            end_ms = row_ms - row_ms % interval_ms
-            candle = source.candle(end_ms, end_ms + interval_ms)
-            if candle is not None:
-                found.append(candle)
-        return tuple(reversed(found))
+        return newest_candles(self._source(symbol, interval_ms), interval_ms, limit, at_ms)
 
     def watch(self, symbol: str, interval_ms: int, now_ms: int) -> None:
         """Tell these candles from now on, to the client there is.

@@ -12,6 +12,8 @@ from engine.core.lattice import funds_needed, make_lattice
 from engine.core.preflight import preflight
 from engine.core.risk import grid_problems
 from engine.core.sizing import slots_of
+from engine.core.suggest import Suggestion, suggest
+from engine.exchange.candles import newest_candles
 from engine.exchange.known_markets import known_tick
 from engine.model.errors import SettingsInvalid
 from engine.model.grid import GridSpec
@@ -21,6 +23,9 @@ from engine.model.preflight import Preflight
 from engine.runtime.simulation import market_of, open_source, start_price_of
 from engine.settings import Settings, Source
 
+_HOUR_MS = 3_600_000
+_SUGGESTION_DAYS = 90
+"""How far the market is looked back at for a suggestion."""
 _LIMIT_KEYS = ("order_notional_max", "exposure_quote_max")
 
 
@@ -50,6 +55,27 @@ def fresh_preflight(settings: Settings, name: str) -> Preflight:
         for currency, amount in _by_currency(market, funds):
             taken[currency] = taken.get(currency, ZERO) + amount
     raise SettingsInvalid(f"--grid: expected one of {', '.join(spec.name for spec in settings.grids)}, found {name}")
+
+
+def suggestion(settings: Settings, name: str, *, days: int, slots: int | None) -> Suggestion:
+    """A range and a step for a grid from the days of its simulated market before its first price.
+
+    Raises:
+        SettingsInvalid: there is no such grid, too little history, or no room for a step that pays.
+    """
+    spec = next((spec for spec in settings.grids if spec.name == name), None)
+    if spec is None:
+        raise SettingsInvalid(
+            f"--grid: expected one of {', '.join(each.name for each in settings.grids)}, found {name}"
+        )
+    source = open_source(settings, spec.symbol)
+    candles = newest_candles(source, _HOUR_MS, _SUGGESTION_DAYS * 24, source.start_ms)
+    market = market_of(settings, spec.symbol, source.tick_size)
+    try:
+        return suggest(candles, market, slots_wanted=slots, horizon_days=days)
+    except SettingsInvalid as impossible:
+        hint = "; a replay has them before simulation.start" if settings.simulation.source is Source.REPLAY else ""
+        raise SettingsInvalid(*(f"{spec.symbol}: {problem}{hint}" for problem in impossible.problems)) from None
 
 
 def start_problems(settings: Settings) -> Iterator[str]:
