@@ -1,6 +1,6 @@
 """The account's balances and swap positions, as of when somebody last looked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import anyio
 
@@ -22,6 +22,10 @@ class BalanceWatch:
         self._exchange = exchange
         self._note = note
         self._wanted = anyio.Event()
+
+    def see_positions(self, positions: Mapping[str, Position]) -> None:
+        """Somebody else has just been told what the account has of every swap."""
+        self.positions = dict(positions)
 
     def look(self) -> None:
         """Somebody looks: fetch them soon."""

@@ -130,7 +130,7 @@ class GridCoordinator:
     @property
     def is_busy(self) -> bool:
         """Whether a report or a price is still to be dealt with."""
-        return self._is_working or bool(self._inbox) or self._wake.is_set()
+        return self._is_working or bool(self._inbox) or self._wake.is_set() or self.swaps.has_news
 
     def risk_view(self) -> RiskView:
         """What bounds the grid now."""

@@ -302,6 +302,7 @@ class Engine:
             mirror=JournalMirror(self._journal, books_by_name),
             policy=self.settings.reconcile,
             caught_up=self._caught_up,
+            saw_positions=self._balance_watch.see_positions,
         )
         self._reconciler = reconciler
         self.roster.report_in(_JOURNAL, f"{self._journal.head[0]} records")

@@ -25,6 +25,7 @@ from engine.model.money import ZERO
 from engine.model.order import Order
 from engine.model.reconcile import Discrepancy, DiscrepancyKind, Policy, Resolution
 from engine.model.slot import Slot, order_of
+from engine.model.swap import Position
 from engine.runtime.account_view import answered, look_at_orders
 from engine.runtime.clock import Clock
 from engine.runtime.findings import Findings
@@ -55,7 +56,8 @@ _FIRST_OVERLAP_MS = 900_000
 
 
 class Reconciler:
-    """One per engine. ``caught_up`` is called after every whole pass that left no doubts, with what it did."""
+    """One per engine. ``caught_up`` is called after every whole pass that left no doubts, with what it did;
+    ``saw_positions`` hears what every pass is told of swaps."""
 
     def __init__(
         self,
@@ -66,6 +68,7 @@ class Reconciler:
         mirror: JournalMirror,
         policy: Policy,
         caught_up: Callable[[Tally], None],
+        saw_positions: Callable[[Mapping[str, Position]], None] = lambda _: None,
     ) -> None:
         self._exchange = exchange
         self._clock = clock
@@ -73,6 +76,7 @@ class Reconciler:
         self._mirror = mirror
         self._policy = policy
         self._caught_up = caught_up
+        self._saw_positions = saw_positions
         self._grids: dict[str, list[ReconciledGrid]] = {}
         self._findings = Findings()
         self._since_ms: dict[str, int] = {}
@@ -147,6 +151,8 @@ class Reconciler:
         seen: dict[str, AccountEvidence] = {}
         # Before the orders: what was executed until then is either booked by the end of the pass or found there.
         holdings = await look_at_holdings(self._exchange, self._grids)
+        if any(map(is_swap, holdings.grids)):
+            self._saw_positions(holdings.positions)
         for symbol, grids in self._grids.items():
             await self._hear_of_swaps(symbol, grids)
             head = self._journal.head[0]

@@ -16,6 +16,7 @@ from engine.runtime.bookkeeper import GridBookkeeper
 LIQUIDATED = "the exchange liquidated "
 """How the reason begins of a grid that is halted because its position is gone."""
 _BY_EXCHANGE = "exchange"
+_WAITING_MAX = 10_000
 _RESTING = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
 
 
@@ -36,26 +37,27 @@ class SwapDesk:
         self._bookkeeper = bookkeeper
         self._books = bookkeeper.books
         self._orders = orders
-        self._payments: deque[FundingPayment] = deque()
-        self._liquidations: deque[Liquidation] = deque()
+        self._payments: deque[FundingPayment] = deque(maxlen=_WAITING_MAX)
+        self._liquidations: deque[Liquidation] = deque(maxlen=_WAITING_MAX)
         self._cancelled: set[str] = set()
         self._asked: set[str] = set()
         """The orders that were cancelled, and asked about, since a liquidation came."""
 
     @property
     def has_news(self) -> bool:
-        """Whether something is still to be booked."""
-        return bool(self._payments or self._liquidations)
+        """Whether something is still to be booked that is known to be the grid's own."""
+        times = [*(one.at_ms for one in self._payments), *(one.at_ms for one in self._liquidations)]
+        return any(map(self._is_own, times))
 
     def on_funding(self, payment: FundingPayment) -> None:
-        """Funding was paid or received; what was so before the grid first traded is not its own."""
-        if self._is_own(payment.at_ms):
+        """Funding was paid or received."""
+        if payment.funding_id not in self._books.funding_ids:
             self._payments.append(payment)
 
     def on_liquidation(self, liquidation: Liquidation) -> None:
-        """The exchange closed the position; what was so before the grid first traded is not its own."""
+        """The exchange closed the position."""
         is_known = liquidation.trade_id in self._books.liquidations or liquidation in self._liquidations
-        if self._is_own(liquidation.at_ms) and not is_known:
+        if not is_known:
             self._liquidations.append(liquidation)
 
     async def book(self) -> bool:
@@ -65,6 +67,7 @@ class SwapDesk:
         open again, and what an order traded before is booked before.
         """
         was_booked = False
+        self._drop_what_is_not_ours()
         while self._payments:
             facts = await self._bookkeeper.transition((), partial(self._funding, self._payments.popleft()))
             was_booked |= bool(facts)
@@ -78,9 +81,14 @@ class SwapDesk:
         return was_booked
 
     def _is_own(self, at_ms: int) -> bool:
-        """By the exchange's clock alone. News that overtook the first fill are found at the next comparison."""
+        """Whether the grid had traded by then, by the exchange's clock alone; before that no position was its own."""
         first_ms = self._books.first_fill_ms
         return first_ms is not None and at_ms >= first_ms
+
+    def _drop_what_is_not_ours(self) -> None:
+        """News may overtake the report of the first fill, so before that nothing is known of them."""
+        self._payments = deque((one for one in self._payments if self._is_own(one.at_ms)), _WAITING_MAX)
+        self._liquidations = deque((one for one in self._liquidations if self._is_own(one.at_ms)), _WAITING_MAX)
 
     def _funding(self, payment: FundingPayment) -> Sequence[Fact]:
         return () if payment.funding_id in self._books.funding_ids else (FundingBooked(payment=payment),)

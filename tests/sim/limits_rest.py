@@ -131,10 +131,18 @@ def _position(world: SimWorld, grid: GridCoordinator) -> Iterator[str]:
         yield f"funding: booked {booked} to {books.ledger.funding}, paid were {paid}"
 
 
+def _is_last_word_lost(world: SimWorld) -> bool:
+    """Whether the stream was silent when nothing more was to come."""
+    last_ms = max(world.exchange._venue._last_at_ms.values())
+    return any(last_ms < silence.until_ms for silence in world.exchange._stream._silences)
+
+
 def _left_undone(world: SimWorld, grid: GridCoordinator) -> Iterator[str]:
     """Nothing is left that could be done, unless money or the gate says why; no exit for any such reason."""
     if world.exchange.ends_in_silence:
         return
+    if grid.mark is None and _is_last_word_lost(world):
+        return  # an engine that began in a silence after the market's end has never heard a price
     if grid.mark is None or grid.wait_reason is not None:
         yield f"I15: the grid waits: {grid.wait_reason}"
         return

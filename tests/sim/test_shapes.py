@@ -1,16 +1,21 @@
 """Every shape of grid, on random bounded paths, through the real engine and the simulated exchange."""
 
+from decimal import Decimal
+
 import anyio
 import pytest
 from hypothesis import HealthCheck, given, reject, settings
 
+from engine.exchange.matching_options import MatchingOptions
 from engine.exchange.simulated import SimulatedOptions
 from engine.model.commands import Stop
 from engine.model.errors import SettingsInvalid
 from engine.model.events import OrderReported
-from engine.model.grid import Disposal, GridState
+from engine.model.grid import Disposal, GridState, MarginMode, SizedBy
 from engine.model.order import OrderStatus
 from engine.runtime.engine import Engine
+from tests.builders import a_spec
+from tests.core.shape_builders import a_swap
 from tests.sim.engine_builders import Bench, a_path, assert_settled, until_quiet
 from tests.sim.shape_truths import ShapeExchange, assert_history, assert_true
 from tests.sim.shapes_draw import Shape, shapes
@@ -60,6 +65,28 @@ def live_through(shape: Shape) -> None:
 @settings(max_examples=_EXAMPLES, suppress_health_check=_SLOW)
 @given(shapes())
 def test_every_shape_conserves_every_unit_on_any_path(shape: Shape) -> None:
+    live_through(shape)
+
+
+def test_a_position_that_the_row_which_opened_it_liquidates_is_booked() -> None:
+    """Its liquidation is told together with its first fill."""
+    spec = a_spec(
+        symbol="BTC/USDT:USDT",
+        slots=1,
+        sized_by=SizedBy.QUOTE_PER_SLOT,
+        size=Decimal(80),
+        window=1,
+        leverage=Decimal(20),
+        margin=MarginMode.ISOLATED,
+    )
+    shape = Shape(
+        spec=spec,
+        market=a_swap(symbol="BTC/USDT:USDT"),
+        prices=tuple(map(Decimal, (120, 120, "110.47", "90.47"))),
+        matching=MatchingOptions(),
+        ends_by=None,
+        is_tight=False,
+    )
     live_through(shape)
 
 
