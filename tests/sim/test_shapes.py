@@ -82,7 +82,7 @@ def test_a_position_that_the_row_which_opened_it_liquidates_is_booked() -> None:
     shape = Shape(
         spec=spec,
         market=a_swap(symbol="BTC/USDT:USDT"),
-        prices=tuple(map(Decimal, (120, 120, "110.47", "90.47"))),
+        prices=tuple(map(Decimal, ("120", "120", "110.47", "90.47"))),
         matching=MatchingOptions(),
         ends_by=None,
         is_tight=False,
