@@ -21,6 +21,7 @@ def test_a_preflight_without_an_engine_is_of_a_fresh_start_and_touches_no_state(
     lines = out.splitlines()
     assert lines[0] == "btc  BTC/USDT  price 60000"
     assert "  account            10000 USDT and 0 BTC at a fresh start" in lines
+    assert "  requests to start  56, at most 270 a minute allowed" in lines
     assert err.splitlines()[-1] == (
         "no engine runs: this is of a fresh start, at the first price and with the account of the configuration"
     )

@@ -20,6 +20,7 @@ from engine.model.grid import GridSpec
 from engine.model.market import Market
 from engine.model.money import ZERO
 from engine.model.preflight import Preflight
+from engine.runtime.rate_budget import ORDERS_PER_MINUTE
 from engine.runtime.simulation import market_of, open_source, start_price_of
 from engine.settings import Settings, Source
 
@@ -48,6 +49,7 @@ def fresh_preflight(settings: Settings, name: str) -> Preflight:
                 price,
                 limits=risk.limits,
                 stops=risk.stops,
+                requests_per_minute=ORDERS_PER_MINUTE,
                 available_quote=settings.simulation.quote - taken.get(market.quote, ZERO),
                 available_base=(ZERO if market.swap else settings.simulation.base) - taken.get(market.base, ZERO),
             )

@@ -181,7 +181,15 @@ class GridControl:
             lattice = make_lattice(books.spec, books.market, mark)
         except SettingsInvalid as impossible:
             raise CommandRefused(str(impossible)) from impossible
-        return preflight(books.spec, books.market, lattice, mark, limits=terms.limits, stops=terms.stops)
+        return preflight(
+            books.spec,
+            books.market,
+            lattice,
+            mark,
+            limits=terms.limits,
+            stops=terms.stops,
+            requests_per_minute=terms.requests_per_minute,
+        )
 
     async def resolve(self, name: str, way: Resolution, by: str) -> str:
         """Answer a question; what was done about it, in words. Raises ``CommandRefused``."""

@@ -30,6 +30,7 @@ from engine.model.risk_view import RiskView
 from engine.model.slot import order_of
 from engine.model.swap import Position
 from engine.model.words import cause_text, words_of
+from engine.runtime.rate_budget import ORDERS_PER_MINUTE
 
 BY_RISK = "risk"
 RETRY_MS = 5_000
@@ -105,6 +106,7 @@ class GridGuard:
         return EditTerms(
             limits=self.settings.limits,
             stops=self.settings.stops,
+            requests_per_minute=ORDERS_PER_MINUTE,
             hindrance=why_not_edited(books.state, books.state_reason),
             waits_for=why_nothing_enters(books),
             liquidation_price=None if position is None else position.liquidation_price,

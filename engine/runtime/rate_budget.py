@@ -6,12 +6,20 @@ import anyio
 
 from engine.runtime.clock import Clock
 
+ORDERS_MAX, WINDOW_SECONDS = 45, 10.0
+ORDERS_PER_MINUTE = round(ORDERS_MAX * 60 / WINDOW_SECONDS)
+
 
 class RateBudget:
     """At most ``orders_max`` placements, and ``requests_max`` requests in all, in any ``window_seconds``."""
 
     def __init__(
-        self, clock: Clock, *, orders_max: int = 45, requests_max: int = 90, window_seconds: float = 10.0
+        self,
+        clock: Clock,
+        *,
+        orders_max: int = ORDERS_MAX,
+        requests_max: int = 90,
+        window_seconds: float = WINDOW_SECONDS,
     ) -> None:
         if not 0 < orders_max < requests_max:
             raise ValueError(f"orders_max must be below requests_max, was {orders_max} and {requests_max}")
