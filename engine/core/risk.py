@@ -93,13 +93,6 @@ def assess_all(actions: Iterable[Action], limits: Limits, evidence: Evidence) ->
         yield action, verdict
 
 
-def why_nothing_opens(limits: Limits, evidence: Evidence) -> tuple[str, ...]:
-    """What refuses every opening now, whatever it is; empty if nothing does."""
-    blocks = (cause_text(block.kind, block.reason) for block in evidence.blocks)
-    standing = (view.reason for view in limit_views(limits, evidence) if view.is_blocking)
-    return (*_problems_of_mark(evidence), *blocks, *standing)
-
-
 def exposure_of(slots: Iterable[Slot], dust: Lot) -> tuple[Decimal, Decimal]:
     """What the inventory of a grid has cost, and what the open remainders of its entries bind, in quote."""
     cost, resting = abs(dust.cost_quote), ZERO

@@ -1,6 +1,5 @@
 """Which grid a price or a report is for."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 
 from engine.core.grid_view import view_of
@@ -29,10 +28,6 @@ class GridRouter:
         self.controls[books.spec.name] = control
         self._by_number[books.number] = coordinator
         self._by_symbol.setdefault(books.spec.symbol, []).append(coordinator)
-
-    def on_symbol(self, symbol: str) -> Sequence[GridCoordinator]:
-        """The grids on a market."""
-        return self._by_symbol.get(symbol, ())
 
     def of_order(self, client_order_id: str) -> GridCoordinator | None:
         """The grid whose order this is; None: not ours, or of no open grid."""

@@ -71,10 +71,6 @@ class MemoryPhoto:
         self._in_transition = keeper.manager.locks.held_slots()
         self._is_whole = not keeper.unsettled and not self._in_transition
 
-    def is_still(self, books: GridBooks) -> bool:
-        """Whether nothing has changed since."""
-        return books.ledger is self.ledger and all(map(_is_same, books.slots, self.slots))
-
     def check(self, mirror: JournalMirror, grid: str) -> None:
         """Compare with the journal's fold up to the same record, except what was on its way then.
 
@@ -97,7 +93,3 @@ class MemoryPhoto:
             raise InvariantBroken(
                 f"grid {grid!r}: expected the ledger of the journal, {journalled.ledger}, found {self.ledger}"
             )
-
-
-def _is_same(one: object, other: object) -> bool:
-    return one is other

@@ -17,7 +17,6 @@ from engine.core.risk import (
     exposure_of,
     grid_problems,
     limit_views,
-    why_nothing_opens,
 )
 from engine.core.stops import Losses
 from engine.model.actions import Action, CancelOrder, PlaceOrder, SetAside
@@ -340,16 +339,6 @@ def test_the_distance_to_liquidation_is_used_up_as_it_shrinks() -> None:
     assert (spot.is_blocking, spot.reason) == (False, "nothing here can be liquidated")
 
 
-def test_what_blocks_every_opening_is_said_without_an_order() -> None:
-    assert why_nothing_opens(ALL_ON, some_evidence()) == ()
-    assert why_nothing_opens(ALL_ON, some_evidence(mark=None, blocks=(A_BLOCK,), open_orders=10)) == (
-        "no price is known",
-        "panic key: pressed",
-        "the number of open orders is 10, the limit is 10",
-        "the distance to liquidation is not known, the least is 20 %",
-    )
-
-
 def test_a_grid_that_its_limits_would_never_let_open_is_named() -> None:
     lattice, market = a_lattice(), a_market()
     limits = Limits(order_notional_max=Decimal(150), exposure_quote_max=Decimal(150))
@@ -456,8 +445,6 @@ def test_an_entry_is_refused_exactly_where_a_limit_forbids_it(
     limits: Limits, evidence: Evidence, entry: PlaceOrder
 ) -> None:
     assert isinstance(assess(entry, limits, evidence), Refused) == is_beyond_a_limit(limits, evidence, entry)
-    if why_nothing_opens(limits, evidence):
-        assert isinstance(assess(entry, limits, evidence), Refused)
 
 
 @given(ANY_LIMITS, ANY_EVIDENCE)
