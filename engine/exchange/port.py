@@ -17,7 +17,7 @@ from engine.model.grid import MarginMode
 from engine.model.market import Market
 from engine.model.order import OrderReport, OrderRequest, OwnFill
 from engine.model.regime import Candle
-from engine.model.snapshot import Connection
+from engine.model.snapshot import Connection, EventLevel
 from engine.model.swap import FundingPayment, Liquidation, Position
 
 
@@ -49,6 +49,9 @@ class ExchangeListener(Protocol):
 
     def on_liquidation(self, liquidation: Liquidation) -> None:
         """The exchange closed a position; its orders were cancelled before."""
+
+    def on_notice(self, text: str, level: EventLevel) -> None:
+        """Something that whoever looks at the exchange should know: a ban, a silent stream, a clock that is off."""
 
 
 class Exchange(Protocol):

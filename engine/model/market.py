@@ -30,7 +30,8 @@ class MarketKind(StrEnum):
 class SwapRules:
     """What a linear perpetual contract adds to the rules of a market.
 
-    One contract is ``contract_size`` base; amounts are base everywhere, so the lot is whole contracts.
+    One contract is ``contract_size`` base; amounts are base everywhere, so the lot is whole contracts, or a whole
+    fraction of one where the exchange trades fractions.
     ``maintenance_rate`` is the fraction of the notional that a position must be worth at least.
     """
 
@@ -76,9 +77,10 @@ class Market:
                 raise ValueError(f"{name} must be a fraction in [-0.01, 0.1), was {getattr(self, name)}")
         if self.swap is not None and self.fee_currency is not FeeCurrency.QUOTE:
             raise ValueError("fee_currency of a swap must be quote")
-        if self.swap is not None and not is_on_step(self.lot_size, self.swap.contract_size):
+        if self.swap is not None and not self._is_of_contracts(self.swap.contract_size):
             raise ValueError(
-                f"lot_size must be whole contracts of {self.swap.contract_size} {self.base}, was {self.lot_size}"
+                f"lot_size must be whole contracts of {self.swap.contract_size} {self.base}, or a whole fraction of "
+                f"one, was {self.lot_size}"
             )
 
     @property
@@ -114,3 +116,6 @@ class Market:
             notional = text(price * amount)
             return f"notional must be at least {text(self.notional_min)} {self.quote}, was {notional}"
         return None
+
+    def _is_of_contracts(self, contract_size: Decimal) -> bool:
+        return is_on_step(self.lot_size, contract_size) or is_on_step(contract_size, self.lot_size)

@@ -16,7 +16,7 @@ from engine.model.actions import QuietBand
 from engine.model.errors import OutcomeUnknown, Rejected, Transient
 from engine.model.order import OrderReport, OrderRequest, OrderStatus, Side
 from engine.model.regime import Candle
-from engine.model.snapshot import Connection
+from engine.model.snapshot import Connection, EventLevel
 from engine.model.swap import FundingPayment, Liquidation
 from engine.runtime.clock import VirtualClock, run_on
 from tests.exchange.simulated_builders import BALANCES, BTC, MARKET, Diary, ListSource, make_request
@@ -113,6 +113,9 @@ class RandomTrader:
 
     def on_liquidation(self, liquidation: Liquidation) -> None:
         self.log.append(("liquidation", self.bench.clock.now_ms(), liquidation))
+
+    def on_notice(self, text: str, level: EventLevel) -> None:
+        self.log.append(("notice", self.bench.clock.now_ms(), text))
 
     def _want(self, side: Side, price: Decimal) -> None:
         self.decisions += 1

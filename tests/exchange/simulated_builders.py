@@ -11,7 +11,7 @@ from engine.model.errors import DataInvalid
 from engine.model.market import Market
 from engine.model.order import OrderReport, OrderRequest, OrderStatus, Side
 from engine.model.regime import Candle
-from engine.model.snapshot import Connection
+from engine.model.snapshot import Connection, EventLevel
 from engine.model.swap import FundingPayment, Liquidation
 
 BTC = "BTC/USDT"
@@ -150,6 +150,7 @@ class Diary:
         self.reports: list[tuple[int, OrderReport]] = []
         self.connections: list[tuple[int, Connection]] = []
         self.swap_news: list[tuple[int, FundingPayment | Liquidation]] = []
+        self.notices: list[tuple[str, EventLevel]] = []
         self.candles: list[tuple[int, int, Candle, bool]] = []
         """When, of which interval, which candle, and whether it has closed."""
 
@@ -170,6 +171,9 @@ class Diary:
 
     def on_liquidation(self, liquidation: Liquidation) -> None:
         self.swap_news.append((self.now_ms(), liquidation))
+
+    def on_notice(self, text: str, level: EventLevel) -> None:
+        self.notices.append((text, level))
 
     def heard(self) -> list[tuple[int, str, OrderStatus, str]]:
         """When, of which order, which status, how much executed."""

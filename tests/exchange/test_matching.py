@@ -583,3 +583,19 @@ def check_books(engine: MatchingEngine, paid_in: dict[str, Decimal]) -> None:
     assert cost <= of(engine, "USDT")[1] <= cost * D("1.003") + D("0.0000002")
     for report in opened:
         assert report.filled == sum((fill.amount for fill in report.fills), D(0)) < report.amount
+
+
+def test_news_of_a_trade_fills_nothing_that_was_accepted_after_it() -> None:
+    engine = make_engine()
+    engine.place(buy("early", "99"), 5)
+    engine.place(buy("late", "98"), 9)
+    assert [brief(report) for report in engine.trade(BTC, D(90), 8)] == [("early", FILLED, "1")]
+    assert [brief(report) for report in engine.trade(BTC, D(90), 9)] == [("late", FILLED, "1")]
+
+
+def test_an_execution_found_late_is_booked_after_what_is_booked_already() -> None:
+    engine = make_engine()
+    engine.place(buy("early", "99"), 5)
+    engine.place(buy("taker", "105"), 20)
+    engine.trade(BTC, D(90), 8)
+    assert [(own.client_order_id, own.fill.at_ms) for own in engine.recent_fills(BTC)] == [("taker", 20), ("early", 20)]

@@ -24,7 +24,7 @@ from engine.model.grid import MarginMode
 from engine.model.market import Market
 from engine.model.order import OrderReport, OrderStatus, Side
 from engine.model.regime import Candle
-from engine.model.snapshot import Connection
+from engine.model.snapshot import Connection, EventLevel
 from engine.model.swap import FundingPayment, Liquidation
 from engine.runtime.clock import VirtualClock, run_on
 from tests.exchange.simulated_builders import BTC, MARKET, ListSource
@@ -58,6 +58,9 @@ class Listener:
 
     def on_liquidation(self, liquidation: Liquidation) -> None:
         self._hear(liquidation)
+
+    def on_notice(self, text: str, level: EventLevel) -> None:
+        pass
 
     def on_connection(self, connection: Connection) -> None:
         if connection is Connection.CONNECTED:

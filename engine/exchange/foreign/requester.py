@@ -1,0 +1,92 @@
+"""Every request of one account to a real exchange: bans are obeyed, and every foreign error becomes ours, once.
+
+The client library never retries; who asked decides. Reads wait for a place, so that an order or a
+cancellation never stands behind a heap of them in the library's queue.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+
+from engine.exchange.foreign.bans import Bans
+from engine.exchange.foreign.client import ForeignClient
+from engine.exchange.foreign.dialects import Dialect
+from engine.exchange.foreign.errors import RequestKind, ban_until_ms, error_from_foreign, is_clock_error
+from engine.model.errors import GridwrightError, Transient
+from engine.model.snapshot import EventLevel
+
+T = TypeVar("T")
+Notice = Callable[[str, EventLevel], None]
+READS_AT_ONCE = 4
+_BAN_MARGIN_MS = 1000
+
+
+class Requester:
+    """One per account. ``notice`` hears of bans; ``clock_is_wrong`` is called when the exchange refuses our time."""
+
+    def __init__(
+        self,
+        client: ForeignClient,
+        dialect: Dialect,
+        *,
+        now_ms: Callable[[], int],
+        bans: Bans,
+        notice: Notice,
+        clock_is_wrong: Callable[[], None],
+    ) -> None:
+        self._client = client
+        self._dialect = dialect
+        self._now_ms = now_ms
+        self._bans = bans
+        self._notice = notice
+        self._clock_is_wrong = clock_is_wrong
+        self._reads = anyio.CapacityLimiter(READS_AT_ONCE)
+
+    async def read(self, what: str, call: Callable[[], Awaitable[T]]) -> T:
+        """A request that changes nothing. Raises ``Transient``, ``SettingsInvalid`` or ``Rejected``."""
+        async with self._reads:
+            return await self.send(what, call, RequestKind.READ)
+
+    async def look_up(self, what: str, call: Callable[[], Awaitable[T]]) -> T:
+        """Ask for one order. Raises ``OrderNotFound`` beside what ``read`` raises."""
+        async with self._reads:
+            return await self.send(what, call, RequestKind.LOOKUP)
+
+    async def send(self, what: str, call: Callable[[], Awaitable[T]], kind: RequestKind) -> T:
+        """A request of any kind, at once.
+
+        Raises:
+            Transient: provably not executed, or it changes nothing; with the least wait.
+            Rejected: the exchange said no, and one of its subclasses where it said why.
+            OutcomeUnknown: it may have been executed.
+            SettingsInvalid: keys, permissions, symbol or network are not as they must be.
+        """
+        self._check_ban()
+        try:
+            return await call()
+        except GridwrightError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever breaks in the library or its parsers is judged, once
+            raise self._judged(error, kind, what) from None
+
+    def _check_ban(self) -> None:
+        wait_ms = self._bans.until_ms - self._now_ms()
+        if wait_ms > 0:
+            text = f"{self._client.id} has banned this address; nothing is asked for {wait_ms / 1000:.0f} s"
+            raise Transient(text, retry_after_seconds=wait_ms / 1000)
+
+    def _judged(self, error: Exception, kind: RequestKind, what: str) -> GridwrightError:
+        now_ms = self._now_ms()
+        headers = self._client.last_response_headers or {}
+        until_ms = ban_until_ms(error, headers, now_ms)
+        if until_ms is not None and until_ms > now_ms:
+            self._bans.extend(until_ms + _BAN_MARGIN_MS)
+            seconds = (until_ms - now_ms) / 1000
+            self._notice(
+                f"{self._client.id} asks for silence: no request for {seconds:.0f} s; orders rest unattended",
+                EventLevel.WARNING,
+            )
+        if is_clock_error(error, self._dialect):
+            self._clock_is_wrong()
+        return error_from_foreign(error, kind, self._dialect, what=what, headers=headers, now_ms=now_ms)
