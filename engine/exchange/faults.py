@@ -38,8 +38,9 @@ class FaultPlan:
     ``timeout_ms`` is how long a caller waits for an answer that never comes; a late request
     arrives after that, up to ``late_ms_max`` after it was sent. Late reports come up to
     ``delay_ms_max`` after their time, so they may overtake each other. A stale answer shows the
-    account as it was ``stale_ms`` before. ``clock_skew_ms`` is added to every time that the
-    exchange says of an order or a fill; prices keep the market's own time.
+    account as it was ``stale_ms`` before. A hidden fill is made just before its order is cancelled and
+    comes out, in stream and answers alike, up to ``hidden_ms_max`` after. ``clock_skew_ms`` is added to every
+    time that the exchange says of an order or a fill; prices keep the market's own time.
 
     Requests that arrive during one of ``bans`` are refused. What the streams would tell during one
     of ``stalls`` is lost without a sign; during one of ``disconnects`` too, but with a sign.
@@ -60,6 +61,8 @@ class FaultPlan:
     late_ms_max: int = 20_000
     stale_ms: int = 2_000
     clock_skew_ms: int = 0
+    hidden_fill_chance: Decimal = ZERO
+    hidden_ms_max: int = 20_000
     bans: tuple[Outage, ...] = ()
     stalls: tuple[Outage, ...] = ()
     disconnects: tuple[Outage, ...] = ()
@@ -68,11 +71,14 @@ class FaultPlan:
         faces_from_chance(sum((chance for _, chance in self._chances_of_fates()), ZERO))
         faces_from_chance(self.report_dropped_chance + self.report_doubled_chance + self.report_delayed_chance)
         faces_from_chance(self.stale_answer_chance)
+        faces_from_chance(self.hidden_fill_chance)
         if self.delay_ms_max < 1 or self.timeout_ms < 0 or self.stale_ms < 1:
             raise ValueError(
                 "delay_ms_max and stale_ms must be at least 1 and timeout_ms at least 0, "
                 f"was {self.delay_ms_max}, {self.stale_ms} and {self.timeout_ms}"
             )
+        if self.hidden_ms_max < 1:
+            raise ValueError(f"hidden_ms_max must be at least 1, was {self.hidden_ms_max}")
         if not self.timeout_ms < self.late_ms_max < LATE_MS_BOUND:
             raise ValueError(
                 f"late_ms_max must be above timeout_ms {self.timeout_ms} and below {LATE_MS_BOUND}, "
@@ -104,6 +110,17 @@ class FaultPlan:
         if not chance or throw(self.seed, "stale", question, at_ms) >= faces_from_chance(chance):
             return 0
         return self.stale_ms
+
+    def hidden_ms_of(self, client_order_id: str, at_ms: int) -> int:
+        """How long the execution stays hidden that an order meets as it is cancelled; 0: it meets none."""
+        chance = self.hidden_fill_chance
+        if not chance or throw(self.seed, "hidden", client_order_id, at_ms) >= faces_from_chance(chance):
+            return 0
+        return 1 + throw(self.seed, "hidden for", client_order_id, at_ms) % self.hidden_ms_max
+
+    def hidden_lots_of(self, client_order_id: str, lots: int) -> int:
+        """How many of so many lots are executed then: at least one."""
+        return 1 + throw(self.seed, "hidden lots", client_order_id) % lots
 
     def ban_at(self, at_ms: int) -> Outage | None:
         """The ban that a request arriving at this time meets."""

@@ -82,7 +82,8 @@ class Happenings:
             else:
                 self._timeline.deliver_next()
         stream = self._stream
-        if row is None and stream.is_open and not stream.has_ended and not stream.is_silent(now_ms):
+        is_over = row is None and self._venue.has_end
+        if is_over and stream.is_open and not stream.has_ended and not stream.is_silent(now_ms):
             stream.end()
 
     def _next_ms(self) -> int | None:
@@ -143,7 +144,11 @@ class Happenings:
         return now
 
     def _report(self, happened: Sequence[Told], at_ms: int) -> None:
-        """Send what happened to the stream, in this order; only reports of orders meet faults on their way."""
+        """What has happened just now goes to the stream."""
+        self._tell(happened, at_ms)
+
+    def _tell(self, happened: Sequence[Told], at_ms: int) -> None:
+        """Send news to the stream, in this order; only reports of orders meet faults on their way."""
         for told in happened:
             match told:
                 case OrderReport():

@@ -94,12 +94,22 @@ class MatchingEngine(MatchingBooks):
         book.last_price = price
         if book.best_buy < price < book.best_sell and book.market.swap is None:
             return ()
+        # Late news of a trade fills nothing that came after it, and is booked after what is booked already.
+        crossed = [order for order in book.crossed(price, with_touched=self._with_touched) if order.at_ms <= at_ms]
+        at_ms = max(at_ms, book.recent_fills[-1].fill.at_ms) if book.recent_fills else at_ms
         filled = [
             report
-            for order in book.crossed(price, with_touched=self._with_touched)
+            for order in crossed
             for report in self._fill(book, order, order.price, self._amount_of_fill(book, order), at_ms, is_maker=True)
         ]
         return (*filled, *self._close_lost(at_ms))
+
+    def execute(self, symbol: str, client_order_id: str, amount: Decimal, at_ms: int) -> tuple[OrderReport, ...]:
+        """Fill an open order at its price though the market is elsewhere. Raises ``KeyError`` if it is not open."""
+        book = self._books[symbol]
+        order = book.orders[client_order_id]
+        reports = self._fill(book, order, order.price, amount, at_ms, is_maker=True)
+        return (*reports, *self._close_lost(at_ms))
 
     def fund(self, symbol: str, at_ms: int) -> tuple[OrderReport, ...]:
         """Pay the funding of a swap that is due; what became of orders if a position was lost by it."""

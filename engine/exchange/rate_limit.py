@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
-from engine.model.errors import Transient
+from engine.model.errors import RetryScope, Transient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +19,14 @@ class RateLimit:
 
 
 class SlidingWindow:
-    """Counts requests against a limit. Invariant: it remembers at most ``requests_max`` times."""
+    """Counts requests against a limit; ``scope`` is what has to wait where it is used up.
 
-    def __init__(self, name: str, limit: RateLimit) -> None:
+    Invariant: it remembers at most ``requests_max`` times.
+    """
+
+    def __init__(self, name: str, limit: RateLimit, *, scope: RetryScope = RetryScope.REQUEST) -> None:
         self._name = name
+        self._scope = scope
         self._limit = limit
         self._times: deque[int] = deque()
 
@@ -39,5 +43,6 @@ class SlidingWindow:
             raise Transient(
                 f"too many {self._name}: at most {limit.requests_max} in {limit.window_ms / 1000:g} s",
                 retry_after_seconds=(times[0] + limit.window_ms - at_ms) / 1000,
+                scope=self._scope,
             )
         times.append(at_ms)

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from engine.exchange.faults import FaultPlan, RequestFate
 from engine.exchange.pacing import Pacer, Waiting
 from engine.exchange.timeline import Arrival, Timeline
-from engine.model.errors import GridwrightError, InvariantBroken, Transient
+from engine.model.errors import GridwrightError, InvariantBroken, RetryScope, Transient
 
 T = TypeVar("T")
 
@@ -101,5 +101,6 @@ class Requests:
         """A request is at the door."""
         ban = self._faults.ban_at(at_ms)
         if ban is not None:
-            raise Transient("banned for a while", retry_after_seconds=(ban.until_ms - at_ms) / 1000)
+            wait_seconds = (ban.until_ms - at_ms) / 1000
+            raise Transient("banned for a while", retry_after_seconds=wait_seconds, scope=RetryScope.ACCOUNT)
         return execute(at_ms)

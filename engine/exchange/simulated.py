@@ -9,7 +9,7 @@ In which order things happen, and what the stream tells of them, is left to ``ha
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypeVar
 
@@ -26,11 +26,12 @@ from engine.exchange.prices import PriceSource
 from engine.exchange.rate_limit import RateLimit, SlidingWindow
 from engine.exchange.requests import Requests
 from engine.exchange.simulated_books import Books, NullBooks
+from engine.exchange.veils import Veils
 from engine.exchange.venue import Venue
-from engine.model.errors import OutcomeUnknown, SettingsInvalid, Transient
+from engine.model.errors import OutcomeUnknown, RetryScope, SettingsInvalid, Transient
 from engine.model.grid import MarginMode
 from engine.model.market import Market
-from engine.model.order import OrderReport, OrderRequest, OwnFill
+from engine.model.order import OrderReport, OrderRequest, OrderStatus, OwnFill
 from engine.model.regime import Candle
 from engine.model.snapshot import Connection
 from engine.model.swap import FundingPayment, Liquidation, Position
@@ -87,7 +88,8 @@ class SimulatedExchange(Happenings):
         super().__init__(venue=venue, now_ms=now_ms, latency_ms=options.latency_ms, faults=options.faults)
         self._markets = dict(markets)
         self._has_run = False
-        self._order_window = SlidingWindow("orders", options.order_limit)
+        self._veils = Veils()
+        self._order_window = SlidingWindow("orders", options.order_limit, scope=RetryScope.ORDERS)
         self._cancel_window = SlidingWindow("cancels", options.cancel_limit)
         self._requests = Requests(
             timeline=self._timeline,
@@ -190,7 +192,7 @@ class SimulatedExchange(Happenings):
         """The order with all of its fills, open or not. Raises ``OrderNotFound``."""
         name = f"order {client_order_id}"
         return await self._ask(
-            name, lambda at_ms: self._venue.order(symbol, client_order_id, as_of_ms=self._shown_ms(name, at_ms))
+            name, lambda at_ms: self._veils.shown_order(self._order(symbol, client_order_id, name, at_ms), at_ms)
         )
 
     async def fetch_open_orders(self, symbol: str) -> Sequence[OrderReport]:
@@ -204,7 +206,7 @@ class SimulatedExchange(Happenings):
         """The account's executions on a symbol at or after ``since_ms`` of the exchange's clock, oldest first."""
         name = f"fills {symbol}"
         return await self._ask(
-            name, lambda at_ms: self._venue.fills(symbol, since_ms, as_of_ms=self._shown_ms(name, at_ms))
+            name, lambda at_ms: self._veils.shown_fills(self._fills(symbol, since_ms, name, at_ms), at_ms)
         )
 
     async def fetch_positions(self) -> dict[str, Position]:
@@ -313,7 +315,43 @@ class SimulatedExchange(Happenings):
 
     def _cancel(self, symbol: str, client_order_id: str, at_ms: int) -> OrderReport:
         self._cancel_window.admit(at_ms)
+        hidden_ms = self._faults.hidden_ms_of(client_order_id, at_ms)
+        if hidden_ms and client_order_id in {report.client_order_id for report in self.matching.open_orders(symbol)}:
+            return self._cancel_executed(symbol, client_order_id, at_ms, hidden_ms)
         return self._cancel_now(symbol, client_order_id, at_ms)
+
+    def _cancel_executed(self, symbol: str, client_order_id: str, at_ms: int, hidden_ms: int) -> OrderReport:
+        """Cancel an order that was executed just before, which whoever answers does not know yet."""
+        self._catch_up(symbol, at_ms)
+        order, lot = self.matching.find(symbol, client_order_id), self._markets[symbol].lot_size
+        lots = self._faults.hidden_lots_of(client_order_id, int(order.remaining / lot))
+        before = len(order.fills)
+        news = list(self._venue.execute(symbol, client_order_id, lots * lot, at_ms))
+        if order.is_open:
+            _, closed = self._venue.cancel(symbol, client_order_id, at_ms)
+            news.append(closed)
+        mine = [told for told in news if isinstance(told, OrderReport) and told.client_order_id == client_order_id]
+        self._report([told for told in news if told not in mine], at_ms)
+        hidden = tuple(order.fills[before:])
+        self._note_hidden(mine, at_ms)
+        until_ms = at_ms + hidden_ms
+        for fill in hidden:
+            self._veils.hide(client_order_id, fill.trade_id, until_ms=until_ms)
+            self._tell([order.report((fill,))], until_ms)
+        answer = replace(
+            self._veils.shown_order(order.full_report(), at_ms), status=OrderStatus.CANCELED, at_ms=order.at_ms
+        )
+        self._tell([replace(answer, fills=())], at_ms)
+        return answer
+
+    def _note_hidden(self, reports: Sequence[OrderReport], at_ms: int) -> None:
+        """This has happened, and is told to nobody yet; for audits."""
+
+    def _order(self, symbol: str, client_order_id: str, question: str, at_ms: int) -> OrderReport:
+        return self._venue.order(symbol, client_order_id, as_of_ms=self._shown_ms(question, at_ms))
+
+    def _fills(self, symbol: str, since_ms: int, question: str, at_ms: int) -> Sequence[OwnFill]:
+        return self._venue.fills(symbol, since_ms, as_of_ms=self._shown_ms(question, at_ms))
 
     def _cancel_now(self, symbol: str, client_order_id: str, at_ms: int) -> OrderReport:
         self._catch_up(symbol, at_ms)

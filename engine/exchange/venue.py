@@ -60,6 +60,8 @@ class Venue:
         """
         self.matching = matching
         self.feeds = {symbol: Feed(sources[symbol], every_tick=every_tick) for symbol in sorted(sources)}
+        self.has_end = all(source.end_ms is not None for source in sources.values())
+        """Whether the markets end with their rows; a live one only has none at the moment."""
         self.kept_orders: int | None = None
         """How many orders the books remember of an earlier life; None where there were no books."""
         self._books = books
@@ -146,6 +148,13 @@ class Venue:
         self.feeds[symbol].search_again()
         self._keep((), at_ms, symbol)
         return report, replace(report, fills=())
+
+    def execute(self, symbol: str, client_order_id: str, amount: Decimal, at_ms: int) -> tuple[Told, ...]:
+        """Fill an open order at its price, wherever the market is; what came of it."""
+        self._look_at_swaps(at_ms)
+        reports = self.matching.execute(symbol, client_order_id, amount, self.clock_ms(at_ms))
+        self.feeds[symbol].search_again()
+        return self._keep(reports, at_ms, symbol)
 
     def transfer(self, currency: str, amount: Decimal, at_ms: int) -> None:
         """Bring an amount in from elsewhere, or take it away when negative. Raises ``Rejected``."""

@@ -1,0 +1,1 @@
+"""One suite of promises for every exchange: simulated, paper, and real protocols through the client library."""
