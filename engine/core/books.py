@@ -13,6 +13,9 @@ from decimal import Decimal
 from engine.core import ledger as ledgers
 from engine.core import migrating, shadow
 from engine.core import slots as transitions
+from engine.core.closed_orders import ClosedOrders
+from engine.core.first_slots import first_slots
+from engine.core.late_fills import book_late
 from engine.core.lattice import Funds, funds_needed
 from engine.core.ledger import Ledger, Profit
 from engine.core.shadow import ShadowLedger
@@ -30,6 +33,7 @@ from engine.model.events import (
     GridOpened,
     GridStateChanged,
     HoldingNoted,
+    LateFillBooked,
     LatticeMigrated,
     LotAdopted,
     LotCorrected,
@@ -46,14 +50,13 @@ from engine.model.events import (
     SlotThawed,
     WindowChanged,
 )
-from engine.model.grid import Disposal, GridState, InitialPurchase
+from engine.model.grid import Disposal, GridState
 from engine.model.ids import OrderKey, key_from_client_order_id
-from engine.model.order import OrderReport, Side
+from engine.model.order import Leg, OrderReport, OwnFill
 from engine.model.reconcile import Discrepancy, Resolution
 from engine.model.risk import Block, RiskState
-from engine.model.slot import Holding, Lot, Slot, lot_of, order_of
+from engine.model.slot import NO_LOT, Holding, Lot, Slot, lot_of, order_of
 
-_CLOSED_REMEMBERED_PER_SLOT = 4
 FUNDING_REMEMBERED_MS = 8 * 86_400_000
 """Longer than any comparison looks back."""
 _LIQUIDATIONS_REMEMBERED = 16
@@ -92,7 +95,7 @@ class GridBooks:
         self.state_unheld = self.state
         """What the state is apart from what open questions hold back."""
         self.ledger = Ledger()
-        self.slots: list[Slot] = _first_slots(opened)
+        self.slots: list[Slot] = first_slots(opened)
         self.slot_of_order: dict[str, int] = {}
         self.questions: dict[str, Question] = {}
         self.kept: list[Discrepancy] = []
@@ -109,7 +112,7 @@ class GridBooks:
         """Time of the newest execution booked, by the exchange's clock; of the opening before the first."""
         self.beside: Decimal | None = None
         """Base on the account that is in no lot of any grid; None until it was first compared."""
-        self.filled_of_closed: OrderedDict[str, Decimal] = OrderedDict()
+        self.closed = ClosedOrders()
         self.regime: RegimeChanged | None = None
         """Which entries the market's kind lets through; None: nobody watches it."""
         self.shadow = ShadowLedger(fee_rate=self.market.maker_fee_rate)
@@ -143,7 +146,7 @@ class GridBooks:
         other.questions = dict(self.questions)
         other.kept = list(self.kept)
         other.halted_over = list(self.halted_over)
-        other.filled_of_closed = OrderedDict(self.filled_of_closed)
+        other.closed = self.closed.copy()
         other.funding_ids = OrderedDict(self.funding_ids)
         other.intended_ms = deque(self.intended_ms)
         return other
@@ -156,9 +159,11 @@ class GridBooks:
             case OrderReported():
                 change = self.foresee(self.slots[fact.slot], fact.report)
                 if change is not None:
-                    self.settle(change)
+                    self.settle(change, at_ms)
+            case LateFillBooked():
+                self._book_late(fact, at_ms)
             case OrderReleased():
-                self.settle(transitions.close_as_booked(self.slots[fact.slot], fact.reason, self.market))
+                self.settle(transitions.close_as_booked(self.slots[fact.slot], fact.reason, self.market), at_ms)
             case CancelRequested():
                 self.slots[fact.slot] = transitions.mark_cancel_requested(self.slots[fact.slot])
             case LotSetAside():
@@ -199,7 +204,7 @@ class GridBooks:
 
     def reserve(self, intent: OrderIntended, at_ms: int) -> None:
         """Put an intended order into its slot and the index; takes its dust out of the ledger."""
-        if intent.client_order_id in self.slot_of_order or intent.client_order_id in self.filled_of_closed:
+        if intent.client_order_id in self.slot_of_order or intent.client_order_id in self.closed.filled:
             raise InvariantBroken(f"client order id {intent.client_order_id} was used before")
         key = key_from_client_order_id(intent.client_order_id)
         slot = self.slots[intent.slot]
@@ -217,35 +222,40 @@ class GridBooks:
         """What a report will change once it is durable; None if it is no news."""
         return transitions.apply_report(slot, report, self.market)
 
-    def settle(self, change: SlotChange) -> None:
-        """Make a foreseen change true: the slot, the ledger and the index together."""
+    def settle(self, change: SlotChange, at_ms: int) -> None:
+        """Make a foreseen change true: the slot, the ledger and the index together; ``at_ms`` is its record's."""
         slot = change.slot
         before = order_of(self.slots[slot.index])
         self.slots[slot.index] = slot
         books = self.ledger
         for booking in change.bookings:
-            at_ms = booking.fill.at_ms
-            self.last_fill_ms = max(self.last_fill_ms, at_ms)
-            self.first_fill_ms = at_ms if self.first_fill_ms is None else min(self.first_fill_ms, at_ms)
+            fill_ms = booking.fill.at_ms
+            self.last_fill_ms = max(self.last_fill_ms, fill_ms)
+            self.first_fill_ms = fill_ms if self.first_fill_ms is None else min(self.first_fill_ms, fill_ms)
             books = ledgers.book_fill(books, self.market, booking.side, booking.fill, booking.realised)
             if slot.index in self.shadow.held:
                 self.shadow = shadow.enter_in_earnest(self.shadow, slot.index, booking.fill.price)
-        if change.cycles or change.dust.quantity or change.dust.cost_quote:
-            books = replace(books, dust=books.dust.plus(change.dust), cycles=books.cycles + change.cycles)
+        if change.cycles or change.dust != NO_LOT or change.realised:
+            realised, dust = books.realised + change.realised, books.dust.plus(change.dust)
+            books = replace(books, realised=realised, dust=dust, cycles=books.cycles + change.cycles)
         self.ledger = books
         if before is not None and order_of(slot) is None:
-            self._close(before.client_order_id, before.filled, change)
+            fills = (*before.fills, *(booking.fill for booking in change.bookings))
+            del self.slot_of_order[before.client_order_id]
+            self.closed.note(before.client_order_id, fills, at_ms, slots=len(self.slots))
 
     def booked_of_closed(self, client_order_id: str) -> Decimal | None:
         """How much was booked of an order that is closed; None if it is not remembered."""
-        return self.filled_of_closed.get(client_order_id)
+        return self.closed.filled.get(client_order_id)
 
-    def has_passed(self, client_order_id: str) -> bool:
-        """Whether an order is one that these books know, or have known."""
-        key = key_from_client_order_id(client_order_id)
+    def has_booked(self, own: OwnFill) -> bool:
+        """Whether an execution is booked, or of an order that the books have open, or have forgotten."""
+        name, key = own.client_order_id, key_from_client_order_id(own.client_order_id)
         if key is None or key.grid != self.number or key.slot >= len(self.slots):
             return False
-        return client_order_id in self.slot_of_order or key.generation < self.slots[key.slot].generation
+        if name in self.closed.trades:
+            return own.fill.trade_id in self.closed.trades[name]
+        return name in self.slot_of_order or key.generation < self.slots[key.slot].generation
 
     def intended_since(self, at_ms: int) -> int:
         """How many orders were intended after a time that is at most a minute ago."""
@@ -263,13 +273,12 @@ class GridBooks:
         """The slots that have an order which is not settled."""
         return [self.slots[index] for index in sorted(self.slot_of_order.values())]
 
-    def _close(self, client_order_id: str, filled: Decimal, change: SlotChange) -> None:
-        del self.slot_of_order[client_order_id]
-        for booking in change.bookings:
-            filled += booking.fill.amount
-        self.filled_of_closed[client_order_id] = filled
-        if len(self.filled_of_closed) > _CLOSED_REMEMBERED_PER_SLOT * len(self.slots):
-            self.filled_of_closed.popitem(last=False)
+    def _book_late(self, fact: LateFillBooked, at_ms: int) -> None:
+        key = key_from_client_order_id(fact.client_order_id)
+        is_whole = self.closed.book(fact.client_order_id, fact.fills) == fact.amount
+        is_exit, is_here = key is not None and key.leg is Leg.EXIT, fact.slot in self.lattice.places
+        slot = self.slots[fact.slot]
+        self.settle(book_late(slot, fact, self.market, is_here=is_here, ends_exit=is_exit and is_whole), at_ms)
 
     def _change_state(self, fact: GridStateChanged) -> None:
         self.has_run |= fact.state is GridState.RUNNING
@@ -360,28 +369,3 @@ class GridBooks:
 def _is_next(key: OrderKey, slot: Slot, intent: OrderIntended) -> bool:
     """Whether an id is the slot's next one; an order adopted from the exchange may be ahead of the journal."""
     return key.generation == slot.generation or (intent.is_adopted and key.generation > slot.generation)
-
-
-def _first_slots(opened: GridOpened) -> list[Slot]:
-    lattice = opened.lattice
-    has_purchase = opened.spec.initial_purchase is not InitialPurchase.NONE
-    slots = []
-    for index, amount in enumerate(lattice.amounts):
-        slot = Slot(
-            index=index,
-            lower=lattice.levels[index],
-            upper=lattice.levels[index + 1],
-            amount=amount,
-            entry_side=lattice.side_at(index),
-        )
-        slots.append(replace(slot, is_initial=has_purchase and _is_passed(slot, lattice.anchor)))
-    return slots
-
-
-def _is_passed(slot: Slot, anchor: Decimal) -> bool:
-    """Whether the start price has left the level of the entry behind: the lot is traded at the start."""
-    match slot.entry_side:
-        case Side.BUY:
-            return slot.lower > anchor
-        case Side.SELL:
-            return slot.upper < anchor

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from engine.core.books import HELD_BY_QUESTION, GridBooks
 from engine.core.ledger import part_of_lot
+from engine.core.reading import late_facts
 from engine.core.reconcile import is_same
 from engine.model.errors import CommandRefused, InvariantBroken
 from engine.model.events import (
@@ -159,6 +160,9 @@ def _adoption(books: GridBooks, found: Discrepancy) -> Iterator[Fact]:
     report = found.report
     if report is None or found.slot is None:
         raise CommandRefused("there is nothing to adopt: the exchange does not say what the order is")
+    if report.client_order_id in books.closed.filled:
+        yield from late_facts(books, (report,))
+        return
     if found.kind is DiscrepancyKind.ORPHAN_ORDER:
         yield _lost_intent(books, found.slot, report)
     yield OrderReported(slot=found.slot, report=report)

@@ -354,7 +354,7 @@ def _held_at_bound(market: Market, lattice: Lattice, slot: Slot, price: Decimal)
             order = state.order
             return state.lot.plus(_opened(market, order.side, order.price, order.amount - order.filled))
         case Holding() | Exiting():
-            return state.lot
+            return lot_of(slot)
 
 
 def _opened(market: Market, side: Side, price: Decimal, amount: Decimal) -> Lot:

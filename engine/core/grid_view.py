@@ -12,9 +12,11 @@ from engine.model.grid import Disposal, GridState, InitialPurchase, Lattice, Pro
 from engine.model.market import Market
 from engine.model.money import ONE, ZERO, floor_quotient
 from engine.model.order import Leg, Order, OrderStatus, Side
-from engine.model.slot import NO_LOT, Lot, Slot
+from engine.model.slot import NO_LOT, Exiting, Lot, Slot
 
 _SETTLED_STATUSES = frozenset((OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED))
+SOLD_LATE = "its lot was traded away by an order that was thought to be closed"
+"""Why an exit is cancelled that offers too much."""
 _CLOSING_WORDS = {Side.SELL: "sell", Side.BUY: "buy back"}
 
 
@@ -83,8 +85,10 @@ def closing(
     """Trade a lot away, rounded down to whole lots of the market after the dust has been added to it."""
     market = view.market
     held, extra = (lot.quantity, dust.quantity) if lot.quantity > 0 else (-lot.quantity, -dust.quantity)
-    amount = min(market.floor_amount(held + max(extra, ZERO)), market.floor_amount(market.amount_max))
-    taken = amount - held
+    # Whole lots that are owed, since more was traded away than was held, are kept back for that.
+    owed = min(market.floor_amount(max(-extra, ZERO)), market.floor_amount(held))
+    amount = min(market.floor_amount(held + max(extra, ZERO)) - owed, market.floor_amount(market.amount_max))
+    taken = -owed if owed else amount - held
     problem = market.problem_with(price, amount)
     if problem:
         return SetAside(slot=slot.index, reason=f"too small to {_CLOSING_WORDS[slot.exit_side]}: {problem}")
@@ -96,8 +100,14 @@ def closing(
         amount=amount,
         post_only=False,
         reason=reason,
-        dust=part_of_lot(dust, taken if lot.quantity > 0 else -taken) if taken > 0 else NO_LOT,
+        dust=part_of_lot(dust, taken if lot.quantity > 0 else -taken) if taken > 0 or owed else NO_LOT,
     )
+
+
+def offers_too_much(state: Exiting) -> bool:
+    """Whether an exit offers what was traded away by an order that was thought to be closed."""
+    lot, late = state.lot.quantity, state.late.quantity
+    return lot * late < 0 and state.order.amount - state.order.filled > max(abs(lot) - abs(late), ZERO)
 
 
 def cancel(slot: Slot, order: Order, reason: str) -> Iterator[CancelOrder]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from engine.core.grid_view import GridView, cancel, closing, not_frozen
+from engine.core.grid_view import SOLD_LATE, GridView, cancel, closing, not_frozen, offers_too_much
 from engine.core.lattice import initial_price
 from engine.core.regime import entry_may_open
 from engine.core.wind_down import wind_down
@@ -244,7 +244,9 @@ def _side(view: GridView, slots: list[Slot], where: str) -> Iterator[Action]:
                 if rank >= view.window:
                     yield from cancel(slot, state.order, f"outside the window of {view.window} entries")
             case Exiting():
-                if rank >= view.window and state.order.filled == 0:
+                if offers_too_much(state):
+                    yield from cancel(slot, state.order, SOLD_LATE)
+                elif rank >= view.window and state.order.filled == 0:
                     yield from cancel(slot, state.order, f"outside the window of {view.window} exits")
             case Holding():
                 if rank < place_ranks:

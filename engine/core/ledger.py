@@ -20,8 +20,9 @@ from engine.model.swap import Liquidation
 class Ledger:
     """``cash`` and ``base`` are changes since the start; ``realised`` is net of fees.
 
-    ``fees_quote`` values all fees taken in base or quote. ``adopted`` is what ``cash`` counts as
-    paid for base that was already there, though no quote left the account for it. ``funding`` is what was
+    ``fees_quote`` values all fees taken in base or quote. A fee in a third currency stands in ``fees`` alone: what
+    it was worth in quote nobody has said, so it is neither in ``cash`` nor in any profit. ``adopted`` is what ``cash``
+    counts as paid for base that was already there, though no quote left the account for it. ``funding`` is what was
     received for swap positions less what was paid, and part of ``cash``. ``base`` is negative where base was
     sold that is still to be bought back.
     """
@@ -97,6 +98,15 @@ def closed(lot: Lot, offered: Lot, market: Market, side: Side, fill: Fill) -> tu
     base, quote = flows_of(market, side, fill)
     rest = part_of_lot(offered, lot.quantity + base)
     return rest, quote - (lot.cost_quote - rest.cost_quote)
+
+
+def merged(one: Lot, other: Lot) -> tuple[Lot, Decimal]:
+    """Two lots made one, and the profit that this realised: what lies on opposite sides closes each other."""
+    both = one.plus(other)
+    if one.quantity * other.quantity >= 0:
+        return both, ZERO
+    rest = part_of_lot(one if abs(one.quantity) > abs(other.quantity) else other, both.quantity)
+    return rest, rest.cost_quote - both.cost_quote
 
 
 def part_of_lot(lot: Lot, quantity: Decimal) -> Lot:

@@ -93,7 +93,7 @@ def _need_of(slot: Slot, spec: GridSpec, market: Market, anchor: Decimal) -> Fun
         case Empty():
             return _anew(slot, spec, market, anchor) if slot.is_initial else again
         case Holding() | Exiting():
-            return _with_lot(slot, spec, market, state.lot, again)
+            return _with_lot(slot, spec, market, lot_of(slot), again)
         case Entering():
             order = state.order
             rest = bound_by_entry(market, spec.leverage, order.side, order.price, order.amount - order.filled)

@@ -14,7 +14,7 @@ from engine.model.grid import GridSpec
 from engine.model.market import FeeCurrency, Market
 from engine.model.money import ONE, ZERO
 from engine.model.order import Leg, Order, Side
-from engine.model.slot import Empty, Entering, Exiting, Holding, Slot
+from engine.model.slot import Empty, Entering, Exiting, Holding, Slot, lot_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def _bound_by_lot(slot: Slot, market: Market, spec: GridSpec) -> Purse:
         case Empty():
             return NOTHING
         case Entering() | Holding() | Exiting():
-            lot = state.lot
+            lot = lot_of(slot)
     if market.swap is not None:
         return Purse(quote=abs(lot.cost_quote) / spec.leverage, base=ZERO)
     if lot.quantity >= 0:

@@ -6,7 +6,7 @@ was touched meanwhile, and acts only on what two comparisons have found alike.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from engine.core import orders
@@ -39,6 +39,8 @@ class GridEvidence:
     journal_slots: Sequence[Slot]
     filled_of_closed: Mapping[str, Decimal]
     expects_lost_records: bool
+    trades_of_closed: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """The trades that are booked of those closed orders."""
     strays_known: Collection[str] = ()
     """Orders outside of the books that were found before: what they are is not judged anew."""
     known_grids: Collection[int] = ()
@@ -99,7 +101,7 @@ def automatic_resolution(found: Discrepancy, policy: Policy, market: MarketKind 
     ways = [choice.resolution for choice in found.choices]
     if way is Resolution.ADOPT and way not in ways and Resolution.CANCEL in ways:
         way = Resolution.CANCEL
-    is_stray = found.kind in (DiscrepancyKind.ORPHAN_ORDER, DiscrepancyKind.DUPLICATE_ORDER)
+    is_stray = found.kind in (DiscrepancyKind.ORPHAN_ORDER, DiscrepancyKind.DUPLICATE_ORDER) and not found.is_booked
     if way is Resolution.CANCEL and is_stray and found.report is not None and found.report.filled > 0:
         return None
     return next((choice.resolution for choice in found.choices if choice.resolution is way), None)
@@ -179,13 +181,19 @@ def compare_holding(kind: MarketKind, *, total: Decimal, held: Decimal, noted: D
     return None
 
 
-def told_and_not_booked(found: Discrepancy, slots: Sequence[Slot], market: Market) -> Decimal:
-    """The base that an order in question has moved on the account, and in no lot, by the exchange's own word."""
+def told_and_not_booked(
+    found: Discrepancy, slots: Sequence[Slot], market: Market, closed: Mapping[str, Collection[str]]
+) -> Decimal:
+    """The base that an order in question has moved on the account, and in no lot, by the exchange's own word.
+
+    ``closed`` are the trades that are booked of closed orders.
+    """
     if found.report is None or found.kind is DiscrepancyKind.SECOND_INSTANCE:
         return ZERO
     own = None if found.slot is None else order_of(slots[found.slot])
     is_own = own is not None and own.client_order_id == found.client_order_id
     booked = {fill.trade_id for fill in own.fills} if own is not None and is_own else set()
+    booked.update(closed.get(found.client_order_id, ()))
     moved = ZERO
     for fill in found.report.fills:
         if fill.trade_id not in booked:
@@ -269,17 +277,29 @@ def _lost_order(grid: GridEvidence, key: OrderKey, report: OrderReport) -> Discr
     is_closed = report.status in TERMINAL_STATUSES
     slot = grid.slots[key.slot] if key.slot < len(grid.slots) else None
     is_ahead = slot is not None and key.generation >= slot.generation
-    was_closed = report.client_order_id in grid.filled_of_closed
+    name = report.client_order_id
+    was_closed = name in grid.filled_of_closed
+    if was_closed and _has_news_of_closed(grid, report):
+        return about_order(DiscrepancyKind.OFFLINE_FILL, slot, journalled=None, order=None, report=report)
     if is_closed and (was_closed or not is_ahead):
         return None
-    is_expected = grid.expects_lost_records or report.client_order_id in grid.strays_known
+    is_expected = grid.expects_lost_records or name in grid.strays_known
     if is_ahead and not is_expected:
         return about_order(DiscrepancyKind.SECOND_INSTANCE, None, journalled=None, order=None, report=report)
     if slot is not None and order_of(slot) is not None:
-        return about_order(DiscrepancyKind.DUPLICATE_ORDER, slot, journalled=None, order=order_of(slot), report=report)
-    return about_order(
-        DiscrepancyKind.ORPHAN_ORDER, slot, journalled=None, order=None, report=report, can_adopt=is_ahead
-    )
+        stray = about_order(DiscrepancyKind.DUPLICATE_ORDER, slot, journalled=None, order=order_of(slot), report=report)
+    else:
+        stray = about_order(
+            DiscrepancyKind.ORPHAN_ORDER, slot, journalled=None, order=None, report=report, can_adopt=is_ahead
+        )
+    return replace(stray, is_booked=was_closed)
+
+
+def _has_news_of_closed(grid: GridEvidence, report: OrderReport) -> bool:
+    """Whether a closed order was executed further than is booked of it."""
+    booked = grid.trades_of_closed.get(report.client_order_id)
+    has_news = booked is not None and any(fill.trade_id not in booked for fill in report.fills)
+    return has_news or report.filled > grid.filled_of_closed[report.client_order_id]
 
 
 def _rules(market: Market) -> tuple[Decimal, ...]:

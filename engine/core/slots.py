@@ -26,12 +26,16 @@ class Booking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotChange:
-    """A slot after a report; ``dust`` is what its exit left over, ``cycles`` how many it completed."""
+    """A slot after a report; ``dust`` is what its exit left over, ``cycles`` how many it completed.
+
+    ``realised`` is profit that no single booking has realised.
+    """
 
     slot: Slot
     bookings: tuple[Booking, ...]
     dust: Lot
     cycles: int
+    realised: Decimal = ZERO
 
 
 def reserve(slot: Slot, intent: OrderIntended, at_ms: int) -> Slot:
@@ -179,15 +183,32 @@ def _exiting(slot: Slot, state: Exiting, change: orders.OrderChange, market: Mar
         profit += realised
         bookings.append(Booking(side=order.side, fill=fill, realised=realised))
     slot = replace(slot, profit_quote=slot.profit_quote + profit)
-    dust, cycles = NO_LOT, 0
+    dust, cycles, late_profit = NO_LOT, 0, ZERO
     if not order.is_settled:
         after = replace(slot, state=replace(state, lot=lot, order=order))
+    elif state.late != NO_LOT:
+        lot, late_profit, dust = joined(slot, lot, state.late)
+        cycles = int(order.leg is Leg.EXIT and (order.filled == order.amount or not lot.quantity))
+        after = replace(
+            slot,
+            state=Holding(lot=lot) if lot.quantity else EMPTY,
+            cycles=slot.cycles + cycles,
+            profit_quote=slot.profit_quote + late_profit,
+        )
     elif order.filled == order.amount:
         dust, cycles = lot, int(order.leg is Leg.EXIT)
         after = replace(slot, state=EMPTY, cycles=slot.cycles + cycles)
     else:
         after = replace(slot, state=Holding(lot=lot))
-    return SlotChange(slot=after, bookings=tuple(bookings), dust=dust, cycles=cycles)
+    return SlotChange(slot=after, bookings=tuple(bookings), dust=dust, cycles=cycles, realised=late_profit)
+
+
+def joined(slot: Slot, lot: Lot, gained: Lot) -> tuple[Lot, Decimal, Lot]:
+    """A slot's lot with another one that came late, the profit that realised, and what the slot cannot hold of it:
+    what lies on the side on which it does not enter."""
+    rest, realised = ledger.merged(lot, gained)
+    is_its_own = rest.quantity > 0 if slot.entry_side is Side.BUY else rest.quantity < 0
+    return (rest, realised, NO_LOT) if is_its_own else (NO_LOT, realised, rest)
 
 
 def _refusals_after(slot: Slot, order: Order) -> int:

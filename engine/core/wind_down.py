@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from engine.core.grid_view import GridView, cancel, closing, not_frozen
+from engine.core.grid_view import SOLD_LATE, GridView, cancel, closing, not_frozen, offers_too_much
 from engine.core.lattice import SLIPPAGE_MAX
 from engine.model.actions import Action, PlaceOrder
 from engine.model.grid import Disposal
@@ -38,7 +38,9 @@ def wind_down(view: GridView, price: Decimal) -> Iterator[Action]:
             case Entering():
                 yield from cancel(slot, state.order, "the grid is stopping")
             case Exiting():
-                if state.order.leg is not Leg.FLATTEN or _is_out_of_reach(slot.exit_side, state.order.price, price):
+                if offers_too_much(state):
+                    yield from cancel(slot, state.order, SOLD_LATE)
+                elif state.order.leg is not Leg.FLATTEN or _is_out_of_reach(slot.exit_side, state.order.price, price):
                     yield from cancel(slot, state.order, "the grid is stopping")
             case Holding():
                 if is_flattening:

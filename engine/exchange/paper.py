@@ -82,6 +82,7 @@ class PaperExchange:
         """How many orders the books remember of an earlier life; None where there were no books."""
         self.start_ms = options.now_ms() if kept is None else kept.at_ms
         """Where the kept books stopped, else now."""
+        self.request_life_seconds = 0.0
         self.name = f"paper on {options.feed.name}"
         self.refused: Counter[PriceFault] = Counter()
         """How many prices of the feed were refused, and why."""

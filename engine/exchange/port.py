@@ -61,6 +61,11 @@ class Exchange(Protocol):
     def name(self) -> str:
         """What the terminal shows."""
 
+    @property
+    def request_life_seconds(self) -> float:
+        """For how long after it was sent a request may still be executed, margins included; 0: no longer than
+        anybody waits anyway."""
+
     async def run(self, listener: ExchangeListener, *, task_status: TaskStatus[None]) -> None:
         """Stream prices and reports to ``listener`` until cancelled; started once the streams are up.
 

@@ -59,6 +59,7 @@ class SimulatedExchange(Happenings):
     """An ``Exchange`` with a market, an account and books of its own."""
 
     name = "simulated"
+    request_life_seconds = 0.0
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """Every error of the engine in one tree; the class says what to do about it."""
 
+from enum import StrEnum
+
 
 class GridwrightError(Exception):
     """Base of all our errors; the message states what was expected and what was found."""
@@ -20,12 +22,26 @@ class DataInvalid(SettingsInvalid):
     """Tell the user: a file of market data is missing, torn, unsorted or not what was promised."""
 
 
-class Transient(GridwrightError):
-    """Retry: the request was provably not executed; ``retry_after_seconds`` is the least wait."""
+class RetryScope(StrEnum):
+    """What has to wait before it is tried again."""
 
-    def __init__(self, message: str, *, retry_after_seconds: float = 1.0) -> None:
+    REQUEST = "request"
+    """This request alone."""
+    ORDERS = "orders"
+    """Every placement of the account: its order rate is used up."""
+    ACCOUNT = "account"
+    """Everything the account asks for, cancellations too: it is banned for a while."""
+
+
+class Transient(GridwrightError):
+    """Retry: the request was provably not executed; ``retry_after_seconds`` is the least wait, of what is in scope."""
+
+    def __init__(
+        self, message: str, *, retry_after_seconds: float = 1.0, scope: RetryScope = RetryScope.REQUEST
+    ) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.scope = scope
 
 
 class Rejected(GridwrightError):

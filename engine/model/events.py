@@ -9,7 +9,7 @@ from decimal import Decimal
 from engine.model.grid import Disposal, GridSpec, GridState, Lattice
 from engine.model.market import Market
 from engine.model.money import ZERO
-from engine.model.order import Leg, OrderReport, Side
+from engine.model.order import Fill, Leg, OrderReport, Side
 from engine.model.reconcile import Discrepancy, Resolution
 from engine.model.regime import EntryRule, RegimeName, SuppressedEntry
 from engine.model.risk import Block, RiskState
@@ -63,6 +63,20 @@ class OrderReported:
 
     slot: int
     report: OrderReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateFillBooked:
+    """The exchange told of executions of an order that the books had closed; ``fills`` are those not yet booked.
+
+    ``amount`` is what was ordered.
+    """
+
+    slot: int
+    client_order_id: str
+    side: Side
+    amount: Decimal
+    fills: tuple[Fill, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,6 +277,7 @@ Fact = (
     | OrderIntended
     | CancelRequested
     | OrderReported
+    | LateFillBooked
     | OrderReleased
     | LotSetAside
     | LotAdopted

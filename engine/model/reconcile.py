@@ -87,7 +87,7 @@ class Discrepancy:
 
     ``report`` is what the exchange says of the order, if it is about one; ``quantity`` is base
     that is missing or too much, ``market`` what the exchange's rules are now. ``unanswered`` says what happens
-    while nobody answers.
+    while nobody answers. ``is_booked``: all that the order has executed is in the books, though they closed it.
     """
 
     kind: DiscrepancyKind
@@ -101,6 +101,7 @@ class Discrepancy:
     report: OrderReport | None = None
     quantity: Decimal = ZERO
     market: Market | None = None
+    is_booked: bool = False
 
 
 Policy = Mapping[DiscrepancyKind, Resolution | None]

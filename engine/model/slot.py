@@ -51,12 +51,15 @@ class Holding:
 class Exiting:
     """An exit or flatten order is out; ``lot`` is what is still held of the lot ``offered`` by it.
 
+    ``late`` is what executions of closed orders, told only after this one was placed, have added to the slot, or,
+    of the opposite sign, taken from it. It joins the lot when the order has ended.
     Invariant: the order's open remainder never exceeds ``lot.quantity``.
     """
 
     lot: Lot
     offered: Lot
     order: Order
+    late: Lot = NO_LOT
 
 
 SlotState = Empty | Entering | Holding | Exiting
@@ -117,7 +120,9 @@ def lot_of(slot: Slot) -> Lot:
     """What a slot holds, maybe nothing."""
     state = slot.state
     match state:
-        case Entering() | Holding() | Exiting():
+        case Entering() | Holding():
             return state.lot
+        case Exiting():
+            return state.lot.plus(state.late)
         case Empty():
             return NO_LOT

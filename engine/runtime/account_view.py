@@ -9,9 +9,9 @@ from engine.core.reconcile import AccountEvidence
 from engine.exchange.port import Exchange
 from engine.model.errors import OrderNotFound, OutcomeUnknown, Transient
 from engine.model.ids import key_from_client_order_id
-from engine.model.order import Order, OrderReport
+from engine.model.order import Order, OrderReport, OwnFill
 from engine.runtime.clock import Clock
-from engine.runtime.executor import REQUEST_LIFE_SECONDS
+from engine.runtime.executor import request_life_seconds
 
 ASKED_AT_ONCE_MAX = 10
 """Orders that are asked for one by one at the same time."""
@@ -36,23 +36,22 @@ async def look_at_orders(
     own: Iterable[Order],
     strays: Iterable[str],
     since_ms: int,
-    is_known: Callable[[str], bool],
+    is_known: Callable[[OwnFill], bool],
 ) -> AccountEvidence:
     """The open orders of a market, and single answers about the ``own`` orders and the ``strays`` that are not among
-    them, and about orders that were executed since ``since_ms`` and are not ``is_known``."""
+    them, and about orders of ours whose executions since ``since_ms`` are not all known."""
     open_orders = {
         report.client_order_id: report for report in await answered(lambda: exchange.fetch_open_orders(symbol))
     }
     fills = await answered(lambda: exchange.fetch_fills(symbol, since_ms))
+    life_ms = round(request_life_seconds(exchange) * 1000)
     horizon_ms = {
-        order.client_order_id: order.created_ms + round(REQUEST_LIFE_SECONDS * 1000)
-        for order in own
-        if order.client_order_id not in open_orders
+        order.client_order_id: order.created_ms + life_ms for order in own if order.client_order_id not in open_orders
     }
     horizon_ms |= dict.fromkeys((name for name in strays if name not in open_orders), 0)
     for fill in fills:
         name = fill.client_order_id
-        if name not in open_orders and key_from_client_order_id(name) is not None and not is_known(name):
+        if name not in open_orders and key_from_client_order_id(name) is not None and not is_known(fill):
             horizon_ms.setdefault(name, 0)
     asked: dict[str, OrderReport | None] = {}
     limiter = anyio.CapacityLimiter(ASKED_AT_ONCE_MAX)

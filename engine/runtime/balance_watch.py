@@ -1,23 +1,31 @@
 """The account's balances and swap positions, as of when somebody last looked."""
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 
 import anyio
 
+from engine.core.books import GridBooks
+from engine.core.purse import own_base, own_quote
 from engine.exchange.port import Balance, Exchange
 from engine.model.errors import OutcomeUnknown, Rejected, Transient
+from engine.model.money import ZERO
 from engine.model.swap import Position
 
 
 class BalanceWatch:
     """Fetches the balances whenever somebody has looked; ``note`` hears why they cannot be seen.
 
-    ``has_swaps``: the positions as well.
+    ``has_swaps``: the positions as well. ``owned`` says what all grids together own, by currency.
     """
 
     def __init__(self, exchange: Exchange, *, note: Callable[[str], None], has_swaps: bool) -> None:
         self.balances: dict[str, Balance] = {}
         self.positions: dict[str, Position] = {}
+        self.owned: Callable[[], Mapping[str, Decimal]] = dict
+        self._owned_then: Mapping[str, Decimal] = {}
+        """What the grids owned when the balances were seen, before or after, whichever is more."""
         self._has_swaps = has_swaps
         self._exchange = exchange
         self._note = note
@@ -39,13 +47,36 @@ class BalanceWatch:
             if is_open():
                 await self.fetch()
 
+    def beyond(self, currency: str) -> Decimal:
+        """What the account has of a currency, as of when somebody last looked, and no grid owns.
+
+        What a grid has traded since has moved both sides of the account alike: neither counts as free.
+        """
+        balance = self.balances.get(currency)
+        total = ZERO if balance is None else balance.free + balance.locked
+        owned = max(self.owned().get(currency, ZERO), self._owned_then.get(currency, ZERO))
+        return max(ZERO, total - owned)
+
     async def fetch(self) -> bool:
         """Fetch the balances; without an answer the old ones stay until somebody looks again."""
+        before = self.owned()
         try:
             self.balances = await self._exchange.fetch_balances()
+            after = self.owned()
+            self._owned_then = {each: max(before.get(each, ZERO), after[each]) for each in after}
             if self._has_swaps:
                 self.positions = await self._exchange.fetch_positions()
         except (Transient, Rejected, OutcomeUnknown) as error:
             self._note(f"the balances cannot be seen: {error}")
             return False
         return True
+
+
+def owned_by(grids: Iterable[GridBooks]) -> dict[str, Decimal]:
+    """What grids own of every currency on the account, bound or free; a position of a swap is no coin."""
+    owned: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
+    for books in grids:
+        owned[books.market.quote] += own_quote(books)
+        if books.market.swap is None:
+            owned[books.market.base] += own_base(books)
+    return dict(owned)

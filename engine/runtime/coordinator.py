@@ -23,9 +23,7 @@ from engine.model.events import Fact, GridStateChanged, LotSetAside, OrderReport
 from engine.model.grid import GridState
 from engine.model.money import text_from_decimal
 from engine.model.order import OrderReport, OrderRequest, OrderStatus
-from engine.model.risk import (
-    RiskSettings,
-)
+from engine.model.risk import RiskSettings
 from engine.model.risk_view import RiskView
 from engine.model.slot import order_of
 from engine.model.swap import FundingPayment, Liquidation
@@ -33,6 +31,7 @@ from engine.runtime.bookkeeper import FactLog, GridBookkeeper
 from engine.runtime.clock import Clock
 from engine.runtime.grid_guard import GridGuard
 from engine.runtime.grid_sense import GridSense, RegimeSource
+from engine.runtime.late_desk import LateDesk
 from engine.runtime.manager import Reservation, SlotManager
 from engine.runtime.migrator import Migrator
 from engine.runtime.swap_desk import SwapDesk
@@ -102,6 +101,7 @@ class GridCoordinator:
         self.foreign_orders = 0
         self.guard = guard or GridGuard(self.books, RiskSettings())
         self.sense = GridSense(self.bookkeeper, self.guard, clock=clock, regime=regime)
+        self.late = LateDesk(self.bookkeeper, ask=executor.ask)
         self.swaps = SwapDesk(self.bookkeeper, orders=executor)
         self.migrator = Migrator(
             self.bookkeeper, cancel=executor.cancel, terms=self.guard.edit_terms, beyond=beyond, look=look_at_account
@@ -199,6 +199,7 @@ class GridCoordinator:
             news = [report for report in batch if reading.is_news(self.books, report)]
             if news:
                 must_decide |= await self.apply_reports(news) or self.migrator.is_clearing
+            must_decide |= await self.late.book(batch)
         if self.swaps.has_news:
             must_decide |= await self.swaps.book()
         if must_decide:
@@ -285,12 +286,13 @@ class GridCoordinator:
             changes, facts = self._foresee(reports)
             if not facts:
                 return False
-            staged = self.bookkeeper.stage(facts, self._clock.now_ms())
+            at_ms = self._clock.now_ms()
+            staged = self.bookkeeper.stage(facts, at_ms)
             await self.bookkeeper.make_durable(staged)
             # Only now: a decision that was made meanwhile left these slots out.
             mattering = [change for change in changes if self._matters(change)]
             for change in changes:
-                books.settle(change)
+                books.settle(change, at_ms)
             for fact in facts:
                 if isinstance(fact, SlotFrozen):
                     books.apply(fact, 0)

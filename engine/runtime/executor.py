@@ -24,10 +24,15 @@ from engine.runtime.rate_budget import RateBudget
 WORKERS = 16
 QUEUE_MAX = 20_000
 REQUEST_LIFE_SECONDS = 35.0
-"""After this long a request can no longer reach the matching engine: receive window, clock error, margin."""
+"""After this long a request can no longer reach most matching engines: receive window, clock error, margin."""
 _ASK_DELAYS_SECONDS = (0.5, 1.0, 2.0, 5.0)
 _TRIES_MAX = 8
 NEVER_ARRIVED = "the request never arrived"
+
+
+def request_life_seconds(exchange: Exchange) -> float:
+    """After this long a request to this exchange can no longer arrive."""
+    return max(REQUEST_LIFE_SECONDS, exchange.request_life_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +116,7 @@ class OrderExecutor:
             try:
                 return await self._fetch(request.symbol, request.client_order_id)
             except OrderNotFound:
-                if self._clock.now_ms() > sent_until_ms + REQUEST_LIFE_SECONDS * 1000:
+                if self._clock.now_ms() > sent_until_ms + request_life_seconds(self._exchange) * 1000:
                     return self._report_of(request, OrderStatus.CANCELED, NEVER_ARRIVED)
             except OutcomeUnknown as error:
                 self._note(f"order {request.client_order_id} is still unknown: {error}")
@@ -161,6 +166,7 @@ class OrderExecutor:
             try:
                 return await self._exchange.place(request)
             except Transient as error:
+                self._budget.heed(error)
                 await anyio.sleep(error.retry_after_seconds)
             except PostOnlyRejected as error:
                 return self._report_of(request, OrderStatus.EXPIRED, str(error))
@@ -185,6 +191,7 @@ class OrderExecutor:
             try:
                 return await self._exchange.cancel(job.symbol, job.client_order_id)
             except Transient as error:
+                self._budget.heed(error)
                 await anyio.sleep(error.retry_after_seconds)
                 continue
             except (Rejected, OutcomeUnknown) as error:
@@ -201,15 +208,22 @@ class OrderExecutor:
         return None
 
     async def _ask(self, job: _Question) -> None:
-        """Ask until the exchange shows the order, as long as the books have it: nothing of it is forgotten."""
+        """Ask until the exchange shows the order, as long as the books have it: nothing of it is forgotten.
+
+        An order that the books have closed is asked for a few times: what it still has to tell, comparisons find too.
+        """
         delays = iter(_ASK_DELAYS_SECONDS)
-        while self._is_booked(job.client_order_id):
+        was_booked = self._is_booked(job.client_order_id)
+        while self._is_booked(job.client_order_id) or not was_booked:
             try:
                 self._report(await self._fetch(job.symbol, job.client_order_id))
                 break
             except (OrderNotFound, OutcomeUnknown) as error:
                 self._note(f"order {job.client_order_id} cannot be seen: {error}")
-            await anyio.sleep(next(delays, _ASK_DELAYS_SECONDS[-1]))
+            delay = next(delays, None)
+            if delay is None and not was_booked:
+                break
+            await anyio.sleep(_ASK_DELAYS_SECONDS[-1] if delay is None else delay)
         self._asked.discard(job.client_order_id)
         self._jobs -= 1
 
@@ -218,6 +232,7 @@ class OrderExecutor:
             try:
                 return await self._exchange.fetch_order(symbol, client_order_id)
             except Transient as error:
+                self._budget.heed(error)
                 await anyio.sleep(error.retry_after_seconds)
 
     def _report_of(self, request: OrderRequest, status: OrderStatus, reason: str) -> OrderReport:

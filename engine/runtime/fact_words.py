@@ -12,6 +12,7 @@ from engine.model.events import (
     GridOpened,
     GridStateChanged,
     HoldingNoted,
+    LateFillBooked,
     LatticeMigrated,
     LotAdopted,
     LotCorrected,
@@ -53,6 +54,8 @@ def _fact_in_words(fact: Fact) -> _Words:
         case OrderReported():
             level, text = _report_in_words(fact.report)
             return level, fact.slot, text
+        case LateFillBooked():
+            return EventLevel.WARNING, fact.slot, _late_in_words(fact)
         case OrderIntended():
             return info, fact.slot, f"{fact.side} {_text(fact.amount)} at {_text(fact.price)}: {fact.reason}"
         case CancelRequested():
@@ -74,8 +77,7 @@ def _fact_in_words(fact: Fact) -> _Words:
         case DiscrepancyFound():
             return _discrepancy_in_words(fact)
         case DiscrepancyResolved():
-            outcome = f", {fact.outcome}" if fact.outcome else ""
-            return info, None, f"{fact.name} resolved by {fact.by}: {fact.resolution}{outcome}"
+            return info, None, _resolution_in_words(fact)
         case LotCorrected():
             return EventLevel.WARNING, fact.slot, _correction_in_words(fact)
         case HoldingNoted():
@@ -183,6 +185,11 @@ def _discrepancy_in_words(fact: DiscrepancyFound) -> _Words:
     return EventLevel.WARNING, found.slot, text
 
 
+def _resolution_in_words(fact: DiscrepancyResolved) -> str:
+    outcome = f", {fact.outcome}" if fact.outcome else ""
+    return f"{fact.name} resolved by {fact.by}: {fact.resolution}{outcome}"
+
+
 def _correction_in_words(fact: LotCorrected) -> str:
     lot = f"{_text(fact.lot.quantity)} of cost {_text(fact.lot.cost_quote)}"
     return f"written off {'from the dust' if fact.slot is None else 'from the lot'}: {lot}: {fact.reason}"
@@ -224,6 +231,14 @@ def _fill_in_words(report: OrderReport) -> str:
         rest = "" if is_whole else f" ({_text(report.filled)} of {_text(report.amount)})"
         return f"{verb} {_text(fill.amount)} at {_text(fill.price)}{rest}{fee}"
     return f"{verb} {_text(report.filled)} of {_text(report.amount)} at {_text(report.price)}"
+
+
+def _late_in_words(fact: LateFillBooked) -> str:
+    verb = "bought" if fact.side == "buy" else "sold"
+    told = ", ".join(
+        f"{_text(fill.amount)} at {_text(fill.price)}, fee {_text(fill.fee)} {fill.fee_currency}" for fill in fact.fills
+    )
+    return f"told late: order {fact.client_order_id}, closed before, had {verb} {told}"
 
 
 def _state_in_words(fact: GridStateChanged) -> str:

@@ -25,6 +25,7 @@ from engine.model.events import (
     GridOpened,
     GridStateChanged,
     HoldingNoted,
+    LateFillBooked,
     LatticeMigrated,
     LotAdopted,
     LotCorrected,
@@ -72,6 +73,7 @@ KIND_OF_FACT: dict[type[Fact], str] = {
     LatticeMigrated: "lattice_migrated",
     FundingBooked: "funding_booked",
     PositionLiquidated: "position_liquidated",
+    LateFillBooked: "late_fill_booked",
 }
 """The name of each fact in the journal; never changed, so that old journals stay readable."""
 

@@ -6,16 +6,15 @@ from decimal import Decimal
 import anyio
 from anyio.abc import TaskGroup
 
-from engine.core import purse
 from engine.core.books import GridBooks
 from engine.core.costs import Funds
-from engine.exchange.port import Balance, Exchange
+from engine.exchange.port import Exchange
 from engine.model.actions import QuietBand
 from engine.model.errors import InvariantBroken, SettingsInvalid
 from engine.model.grid import GridSpec
 from engine.model.market import Market
 from engine.model.money import ZERO
-from engine.runtime.balance_watch import BalanceWatch
+from engine.runtime.balance_watch import BalanceWatch, owned_by
 from engine.runtime.clock import Clock
 from engine.runtime.coordinator import GridCoordinator
 from engine.runtime.engine_view import EngineViewer
@@ -54,6 +53,7 @@ class GridHall:
         viewer: EngineViewer,
         account: BalanceWatch,
         look_again: Callable[[], None],
+        orders_per_minute: int,
     ) -> None:
         self._settings = settings
         self._exchange = exchange
@@ -66,6 +66,9 @@ class GridHall:
         self._viewer = viewer
         self._account = account
         self._look_again = look_again
+        self._orders_per_minute = orders_per_minute
+        self._retired: Mapping[str, Decimal] = {}
+        account.owned = self._owned
 
     async def open_all(
         self,
@@ -81,6 +84,7 @@ class GridHall:
         Raises:
             SettingsInvalid: with the problems of all grids that cannot be.
         """
+        self._retired = opener.retired
         problems: list[str] = []
         for spec in self._settings.grids:
             try:
@@ -149,17 +153,22 @@ class GridHall:
         with anyio.move_on_after(_ACCOUNT_SECONDS_MAX):
             await self._account.fetch()
 
+    def _owned(self) -> Mapping[str, Decimal]:
+        """What all grids own of every currency: those that are open, also by an edit that is being written, and the
+        base of those that are in the journal and not in the configuration."""
+        grids = self._router.coordinators.values()
+        owned = owned_by(coordinator.books for coordinator in grids)
+        for coordinator in grids:
+            market, more = coordinator.books.market, coordinator.migrator.more_funds
+            owned[market.quote] += more.quote
+            owned[market.base] = owned.get(market.base, ZERO) + more.base
+        for currency, amount in self._retired.items():
+            owned[currency] = owned.get(currency, ZERO) + amount
+        return owned
+
     def _beyond(self, market: Market) -> Funds:
         """What the account has, as of when somebody last looked, beyond what every grid has for its own."""
-        own_quote, own_base = ZERO, ZERO
-        for coordinator in self._router.coordinators.values():
-            books = coordinator.books
-            if books.market.quote == market.quote:
-                own_quote += purse.own_quote(books)
-            if books.market.base == market.base and books.market.swap is None:
-                own_base += purse.own_base(books)
-        quote, base = (_total(self._account.balances.get(each)) for each in (market.quote, market.base))
-        return Funds(quote=max(ZERO, quote - own_quote), base=max(ZERO, base - own_base))
+        return Funds(quote=self._account.beyond(market.quote), base=self._account.beyond(market.base))
 
     def _guard_of(self, books: GridBooks) -> GridGuard:
         spec = books.spec
@@ -171,8 +180,5 @@ class GridHall:
             candles_age_ms=(lambda _: None) if regime is None else regime.candles_age_ms,
             journal_lag_ms=self._gate.lag_ms,
             position=lambda: self._account.positions.get(spec.symbol),
+            orders_per_minute=self._orders_per_minute,
         )
-
-
-def _total(balance: Balance | None) -> Decimal:
-    return ZERO if balance is None else balance.free + balance.locked

@@ -10,14 +10,15 @@ from decimal import Decimal
 import anyio
 
 from engine.core import trailing
+from engine.core.costs import NO_FUNDS, Funds
 from engine.core.edit_hindrance import why_not_edited
 from engine.core.editing import EditTerms, edit_plan
-from engine.core.lattice import Funds
 from engine.core.migration import MigrationPlan, MigrationRefused, grid_now, is_quiet
 from engine.model.commands import GridChange
 from engine.model.errors import CommandRefused
 from engine.model.events import CancelRequested, Fact
 from engine.model.grid import GridState
+from engine.model.money import ZERO
 from engine.model.order import OrderStatus
 from engine.model.preflight import EditPreview
 from engine.model.slot import order_of
@@ -77,6 +78,8 @@ class Migrator:
         self._beyond = beyond
         self._look = look
         self._edit: _Edit | None = None
+        self.more_funds = NO_FUNDS
+        """What a new lattice that is being written takes beyond what the grid has: no other grid may have it."""
 
     @property
     def is_clearing(self) -> bool:
@@ -143,6 +146,8 @@ class Migrator:
         except BaseException:  # whatever it was, somebody waits to hear of it
             self._end_decided(_UNKNOWN)
             raise
+        finally:
+            self.more_funds = NO_FUNDS
         if facts:
             self._manager.withheld = frozenset()
             self._end_decided("")
@@ -197,6 +202,10 @@ class Migrator:
             return ()
         if edit is not None and is_of_edit:
             edit.is_decided = True
+        now = self._books.funds
+        self.more_funds = Funds(
+            quote=max(plan.fact.funds_quote - now.quote, ZERO), base=max(plan.fact.funds_base - now.base, ZERO)
+        )
         return (plan.fact,)
 
     async def _clear(self, plan: MigrationPlan) -> None:

@@ -47,6 +47,8 @@ class GridOpener:
         self._risk_of = risk_of
         self._numbers_used = 0
         self._promised: dict[str, Decimal] = {}
+        self.retired: dict[str, Decimal] = {}
+        """The coins in the lots of grids that are in the journal and not in the configuration, by currency."""
 
     def fold(self) -> dict[str, GridBooks]:
         """The books of every grid in the journal.
@@ -66,8 +68,13 @@ class GridOpener:
             else:
                 raise JournalFailed(f"record {record.sequence} is of grid {record.grid!r}, which was never opened")
         self._check(books)
-        for name in books.keys() & self._specs.keys():
-            self._promise(books[name])
+        for name, book in books.items():
+            if name in self._specs:
+                self._promise(book)
+            elif book.market.swap is None:
+                base = book.market.base
+                self.retired[base] = self.retired.get(base, ZERO) + max(own_base(book), ZERO)
+        self._promised |= {base: self._promised.get(base, ZERO) + held for base, held in self.retired.items()}
         return books
 
     async def open(self, spec: GridSpec, *, anchor: Decimal) -> GridBooks:

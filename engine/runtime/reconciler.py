@@ -49,7 +49,8 @@ _LONGEST_CHAIN = 8
 """Bounds the looks at what is corrected again and again, as multiples of ``PASSES_MAX``."""
 _STRAYS = frozenset((DiscrepancyKind.ORPHAN_ORDER, DiscrepancyKind.DUPLICATE_ORDER))
 _CHANGES_NOTHING = frozenset((Resolution.KEEP, Resolution.QUERY))
-_FILLS_OVERLAP_MS = 60_000
+_FILLS_OVERLAP_MS = 300_000
+"""How far back executions are looked for again: an exchange may tell of one long after its time."""
 _FUNDING_LOOK_BACK_MS = 7 * 86_400_000
 _FIRST_OVERLAP_MS = 900_000
 """How much further back than its opening a grid's first executions are looked for: clocks differ."""
@@ -194,9 +195,9 @@ class Reconciler:
             self._clock,
             symbol=symbol,
             own=own,
-            strays=[name for each in books for name in _strays_asked_about(each)],
+            strays=[name for each in books for name in _orders_asked_about(each)],
             since_ms=since_ms,
-            is_known=lambda name: any(each.has_passed(name) for each in books),
+            is_known=lambda own_fill: any(each.has_booked(own_fill) for each in books),
         )
 
     async def _check_memory(self, grids: Sequence[ReconciledGrid], photos: Mapping[str, MemoryPhoto]) -> None:
@@ -218,7 +219,8 @@ class Reconciler:
                 instance=self._journal.identity.instance,
                 slots=photo.slots,
                 journal_slots=self._mirror.books(grid.name).slots,
-                filled_of_closed=books.filled_of_closed,
+                filled_of_closed=books.closed.filled,
+                trades_of_closed=books.closed.trades,
                 known_grids=self._mirror.numbers(),
                 expects_lost_records=at_start,
                 strays_known=_strays_asked_about(books) | self._strays,
@@ -327,7 +329,7 @@ class Reconciler:
 
 
 def _is_booked(books: GridBooks, client_order_id: str) -> bool:
-    return client_order_id in books.slot_of_order or client_order_id in books.filled_of_closed
+    return client_order_id in books.slot_of_order or client_order_id in books.closed.filled
 
 
 def _strays_asked_about(books: GridBooks) -> frozenset[str]:
@@ -336,10 +338,17 @@ def _strays_asked_about(books: GridBooks) -> frozenset[str]:
     return frozenset(each.client_order_id for each in found if each.kind in _STRAYS)
 
 
+def _orders_asked_about(books: GridBooks) -> frozenset[str]:
+    """The orders without a slot that a person is asked about, whatever is asked."""
+    names = {question.found.discrepancy.client_order_id for question in books.questions.values()}
+    return frozenset(name for name in names if name in books.closed.filled) | _strays_asked_about(books)
+
+
 def _told_and_not_booked(books: GridBooks) -> Decimal:
     """What the orders in question have moved on the account: no second question is about that."""
     found = (question.found.discrepancy for question in books.questions.values())
-    return sum((reconcile.told_and_not_booked(each, books.slots, books.market) for each in found), ZERO)
+    closed = books.closed.trades
+    return sum((reconcile.told_and_not_booked(each, books.slots, books.market, closed) for each in found), ZERO)
 
 
 def _live_orders(slots: Sequence[Slot]) -> list[Order]:

@@ -25,6 +25,7 @@ from engine.model.events import (
     GridOpened,
     GridStateChanged,
     HoldingNoted,
+    LateFillBooked,
     LatticeMigrated,
     LotAdopted,
     LotCorrected,
@@ -165,6 +166,7 @@ class _GridReplay:
                 | CancelRequested()
                 | LotSetAside()
                 | OrderReported()
+                | LateFillBooked()
                 | OrderReleased()
                 | LotAdopted()
                 | SlotFrozen()

@@ -25,6 +25,7 @@ from engine.model.events import (
     GridOpened,
     GridStateChanged,
     HoldingNoted,
+    LateFillBooked,
     LatticeMigrated,
     LotAdopted,
     LotCorrected,
@@ -268,6 +269,8 @@ def price_in(fact: Fact) -> Decimal | None:
             return fact.price_seen or None
         case OrderReported():
             return fact.report.fills[-1].price if fact.report.fills else None
+        case LateFillBooked():
+            return fact.fills[-1].price
         case LatticeMigrated():
             return fact.lattice.anchor
         case FundingBooked():

@@ -12,6 +12,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from engine.core.books import GridBooks
 from engine.core.grid_view import view_of
 from engine.core.ladder import decide
+from engine.core.reading import is_untold, late_facts
 from engine.core.slots import REFUSALS_MAX
 from engine.core.wind_down import is_wound_down
 from engine.model.actions import Action, CancelOrder, PlaceOrder, SetAside
@@ -99,7 +100,6 @@ class IdealExchange:
     def fill(self, order: Resting, amount: Decimal) -> None:
         """Execute some of an order at its price."""
         intent = order.intent
-        self._trades += 1
         fill = self._executed(intent, amount)
         order.fills.append(fill)
         is_whole = order.filled == intent.amount
@@ -108,7 +108,14 @@ class IdealExchange:
             del self.live[intent.client_order_id]
         self.mail.append(order.report(fill))
 
+    def execute_late(self, client_order_id: str, amount: Decimal) -> None:
+        """Let it come out that some of a canceled order was executed before it was canceled."""
+        order = self.orders[client_order_id]
+        order.fills.append(self._executed(order.intent, amount))
+        self.mail.append(order.report(*order.fills))
+
     def _executed(self, intent: OrderIntended, amount: Decimal) -> Fill:
+        self._trades += 1
         market, cost = self.market, intent.price * amount
         is_buy = intent.side is Side.BUY
         in_base = is_buy and market.fee_currency is FeeCurrency.RECEIVED
@@ -171,9 +178,10 @@ class GridRun:
         books = self.books
         index = books.slot_of_order.get(report.client_order_id)
         if index is None:
-            booked = books.booked_of_closed(report.client_order_id)
-            if booked is not None and booked < report.filled:
-                raise InvariantBroken(f"{report.client_order_id} was closed with {booked} of {report.filled}")
+            for fact in late_facts(books, (report,)):
+                self.record(fact)
+            if is_untold(books, report):
+                raise InvariantBroken(f"{report.client_order_id} was executed further than it was told: {report}")
             return
         change = books.foresee(books.slots[index], report)
         if change is None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from engine.core.closed_orders import REMEMBERED_MS
 from engine.core.ledger import Ledger
 from engine.model.errors import InvariantBroken
 from engine.model.events import (
@@ -98,12 +99,14 @@ def test_an_id_of_another_slot_or_generation_is_not_taken(slot: int, generation:
 
 
 def test_a_closed_order_is_remembered_with_what_was_booked_of_it_but_not_for_ever() -> None:
-    """Four for every slot: enough to recognise late reports, bounded."""
+    """Four for every slot and all of the last quarter of an hour: enough to recognise late reports, bounded."""
     books = some_books()
     for generation in range(41):
         intent = an_intent(generation=generation)
         books.apply(intent, at_ms=0)
-        books.apply(OrderReported(slot=5, report=a_report(intent, OrderStatus.EXPIRED)), at_ms=0)
+        at_ms = REMEMBERED_MS + 1 if generation == 40 else 0
+        assert books.booked_of_closed(an_id(generation=0)) == (0 if generation else None)
+        books.apply(OrderReported(slot=5, report=a_report(intent, OrderStatus.EXPIRED)), at_ms=at_ms)
     assert books.booked_of_closed(an_id(generation=0)) is None
     assert [books.booked_of_closed(an_id(generation=n)) for n in range(1, 41)] == [0] * 40
 

@@ -245,7 +245,7 @@ def test_releasing_a_vanished_order_closes_it_with_what_is_booked(
     assert correction.facts == (OrderReleased(slot=5, client_order_id=an_id(), reason=reason),)
     fold(books, correction.facts)
     assert (books.slots[5].state, books.slot_of_order, books.slots[5].generation) == (state, {}, 1)
-    assert books.filled_of_closed == {an_id(): D(filled)}
+    assert books.closed.filled == {an_id(): D(filled)}
     assert_exact(books)
 
 
@@ -383,7 +383,7 @@ def test_an_exit_of_a_released_entry_is_reconciled_like_any_other() -> None:
         instance="abc",
         slots=books.slots,
         journal_slots=books.slots,
-        filled_of_closed=books.filled_of_closed,
+        filled_of_closed=books.closed.filled,
         expects_lost_records=False,
     )
     assert reconcile.compare_orders(evidence, reconcile.AccountEvidence(open_orders={}, asked={})) == []

@@ -228,7 +228,7 @@ def assert_offered(books: GridBooks, slot: int, exit_of: OrderReport) -> None:
     fill = a_fill("x1", price=170, amount=exit_of.amount)
     report = replace(exit_of, status=OrderStatus.FILLED, filled=exit_of.amount, fills=(fill,))
     (change,), _ = foresee(books, [report])
-    books.settle(change)
+    books.settle(change, 0)
     assert quantities(books) == {}
     assert_exact(books)
 

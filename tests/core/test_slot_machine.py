@@ -310,7 +310,7 @@ class SlotMachine(RuleBasedStateMachine):
             index = other.slot_of_order.get(name)
             change = None if index is None else other.foresee(other.slots[index], report)
             if change is not None:
-                other.settle(change)
+                other.settle(change, 0)
         assert look_at(other) == look_at(self._folded(facts[:until]))
 
     def _close(self, client_order_id: str, how: OrderStatus) -> None:

@@ -16,7 +16,7 @@ async def never() -> str:
 
 async def test_a_command_whose_sender_has_left_is_done_and_the_next_one_too() -> None:
     clock = VirtualClock(start_ms=0)
-    desk = CommandDesk({}, clock, reconcile=never)
+    desk = CommandDesk({}, clock, reconcile=never, shut_down=str)
     done: list[float] = []
 
     async def do(command: Command, by: str) -> CommandDone:

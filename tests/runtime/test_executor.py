@@ -11,7 +11,7 @@ from engine.exchange.faults import FaultPlan, RequestFate
 from engine.exchange.rate_limit import RateLimit
 from engine.exchange.simulated import SimulatedOptions
 from engine.model.commands import Thaw
-from engine.model.errors import InvariantBroken, OrderNotFound, OutcomeUnknown, Rejected, Transient
+from engine.model.errors import InvariantBroken, OrderNotFound, OutcomeUnknown, Rejected, RetryScope, Transient
 from engine.model.events import OrderIntended, OrderReported, SlotFrozen
 from engine.model.money import ONE
 from engine.model.order import OrderReport, OrderRequest, OrderStatus
@@ -183,7 +183,9 @@ OPEN = a_report(an_intent(), OrderStatus.OPEN)
 CANCELED = a_report(an_intent(), OrderStatus.CANCELED)
 
 
-def work(exchange: Told, submit: Callable[[OrderExecutor], None]) -> tuple[list[OrderReport], list[str], int]:
+def work(
+    exchange: Told, submit: Callable[[OrderExecutor], None], *, is_booked: Callable[[str], bool] = lambda _: True
+) -> tuple[list[OrderReport], list[str], int]:
     """Submit jobs and let the executor finish them: reports, notes, and how long it took in ms."""
     clock = VirtualClock(start_ms=0)
     reports: list[OrderReport] = []
@@ -195,7 +197,7 @@ def work(exchange: Told, submit: Callable[[OrderExecutor], None]) -> tuple[list[
             clock=clock,
             budget=RateBudget(clock),
             report=reports.append,
-            is_booked=lambda _: True,
+            is_booked=is_booked,
             is_wanted=lambda _: True,
             note=notes.append,
         )
@@ -217,6 +219,34 @@ def test_a_request_that_is_never_taken_is_given_up_after_eight_tries() -> None:
     assert exchange.asked == ["place"] * 8
     assert [(report.status, report.reason) for report in reports] == [(OrderStatus.CANCELED, "not taken after 8 tries")]
     assert took_ms >= 16_000
+
+
+def test_a_rate_limit_that_one_order_meets_holds_back_every_other_order_and_no_cancellation() -> None:
+    limited = Transient("too many orders", retry_after_seconds=30, scope=RetryScope.ORDERS)
+    exchange, clock = Told(place=[limited, OPEN], cancel=[CANCELED]), VirtualClock(start_ms=0)
+    told: list[tuple[OrderStatus, int]] = []
+
+    async def one_and_another_a_second_later() -> None:
+        executor = OrderExecutor(
+            exchange,  # type: ignore[arg-type]
+            clock=clock,
+            budget=RateBudget(clock),
+            report=lambda report: told.append((report.status, clock.now_ms())),
+            is_booked=lambda _: True,
+            is_wanted=lambda _: True,
+            note=lambda _: None,
+        )
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(executor.run)
+            executor.place(REQUEST)
+            await anyio.sleep(1)
+            executor.place(REQUEST)
+            executor.cancel(SYMBOL, FIRST_OF_SLOT_5)
+            await anyio.sleep(40)
+            tasks.cancel_scope.cancel()
+
+    run_on(clock, one_and_another_a_second_later)
+    assert told == [(OrderStatus.CANCELED, 1_000), (OrderStatus.OPEN, 30_000), (OrderStatus.OPEN, 30_000)]
 
 
 def test_a_cancellation_that_lost_the_race_asks_what_became_of_the_order() -> None:
@@ -244,6 +274,15 @@ def test_an_order_is_asked_for_until_it_is_seen_and_only_once_however_often_that
     reports, notes, _ = work(exchange, ask_often)
     assert (exchange.asked, reports) == (["fetch", "fetch"], [OPEN])
     assert notes == [f"order {FIRST_OF_SLOT_5} cannot be seen: hidden"]
+
+
+def test_an_order_that_the_books_have_closed_is_asked_for_a_few_times_and_left_to_the_comparisons() -> None:
+    exchange = Told(fetch=[OrderNotFound("hidden")])
+    reports, notes, took_ms = work(
+        exchange, lambda executor: executor.ask(SYMBOL, FIRST_OF_SLOT_5), is_booked=lambda _: False
+    )
+    assert (exchange.asked, reports, len(notes)) == (["fetch"] * 5, [], 5)
+    assert took_ms < 10_000
 
 
 def test_a_full_queue_is_said_at_once() -> None:

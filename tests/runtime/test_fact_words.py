@@ -9,14 +9,17 @@ from engine.model.events import (
     Fact,
     FundingBooked,
     GridStateChanged,
+    LateFillBooked,
     PositionLiquidated,
     RegimeChanged,
 )
 from engine.model.grid import GridState
+from engine.model.order import Side
 from engine.model.regime import EntryRule, RegimeName
 from engine.model.snapshot import EventLevel
 from engine.model.swap import FundingPayment, Liquidation
 from engine.runtime.fact_words import RESUMED_AFTER, event_from_fact
+from tests.builders import a_fill, an_id
 
 D = Decimal
 SWAP = "BTC/USDT:USDT"
@@ -94,3 +97,11 @@ def a_change(state: GridState, reason: str, by: str) -> GridStateChanged:
 )
 def test_a_fact_is_one_line_for_people(fact: Fact, level: EventLevel, text: str) -> None:
     assert told(fact) == (level, text)
+
+
+def test_an_execution_that_is_told_late_is_a_warning_that_names_its_order_and_fee() -> None:
+    fill = a_fill(price=150, amount="0.4", fee="0.0002", fee_currency="BNB")
+    fact = LateFillBooked(slot=5, client_order_id=an_id(), side=Side.BUY, amount=Decimal(1), fills=(fill,))
+    told = event_from_fact("main", fact, number=1, at_ms=1)
+    assert (told.level, told.slot) == (EventLevel.WARNING, 5)
+    assert told.text == f"told late: order {an_id()}, closed before, had bought 0.4 at 150, fee 0.0002 BNB"

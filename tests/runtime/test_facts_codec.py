@@ -21,6 +21,7 @@ from engine.model.events import (
     GridOpened,
     GridStateChanged,
     HoldingNoted,
+    LateFillBooked,
     LatticeMigrated,
     LotAdopted,
     LotCorrected,
@@ -161,6 +162,9 @@ facts: dict[type[Fact], st.SearchStrategy[Fact]] = {
     ),
     CancelRequested: st.builds(CancelRequested, slot=numbers, price_seen=decimals),
     OrderReported: st.builds(OrderReported, slot=numbers, report=reports),
+    LateFillBooked: st.builds(
+        LateFillBooked, slot=numbers, amount=decimals, fills=st.lists(fills, max_size=3).map(tuple)
+    ),
     OrderReleased: st.builds(OrderReleased, slot=numbers),
     LotSetAside: st.builds(LotSetAside, slot=numbers, price_seen=decimals),
     LotAdopted: st.builds(LotAdopted, slot=numbers, lot=lots),

@@ -104,7 +104,7 @@ async def test_money_bound_by_an_order_is_free_again_as_what_was_paid_or_when_it
     report = a_report(order, OrderStatus.CANCELED, a_fill(amount="0.4", fee="0.0004"))
     change = manager.books.foresee(manager.books.slots[5], report)
     assert change is not None
-    manager.books.settle(change)
+    manager.books.settle(change, 0)
     assert manager.free().quote == 250 - 60
 
 
@@ -115,7 +115,7 @@ async def test_cancelling_and_setting_aside_are_reserved_as_facts_too() -> None:
     assert order is not None
     change = manager.books.foresee(manager.books.slots[5], a_report(order, OrderStatus.FILLED, a_fill()))
     assert change is not None
-    manager.books.settle(change)
+    manager.books.settle(change, 0)
     async with manager.locks.manager:
         actions: list[Action] = [
             CancelOrder(slot=4, client_order_id=an_id(4), reason="enough"),

@@ -70,7 +70,7 @@ class Table:
         """The exchange says something of the entry of a slot."""
         change = self.books.foresee(self.books.slots[slot], a_report(an_intent(slot), status))
         assert change is not None
-        self.books.settle(change)
+        self.books.settle(change, 0)
 
     @property
     def migrations(self) -> list[LatticeMigrated]:

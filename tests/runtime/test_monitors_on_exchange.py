@@ -17,7 +17,7 @@ from engine.model.market import FeeCurrency
 from engine.model.order import OrderReport
 from engine.model.regime import Candle
 from engine.model.risk import PanicSettings
-from engine.model.snapshot import Connection
+from engine.model.snapshot import Connection, EventLevel
 from engine.model.swap import FundingPayment, Liquidation
 from engine.runtime.clock import VirtualClock, run_on
 from engine.runtime.panic_monitor import PanicMonitor
@@ -48,6 +48,9 @@ class Lane:
         pass
 
     def on_liquidation(self, liquidation: Liquidation) -> None:
+        pass
+
+    def on_notice(self, text: str, level: EventLevel) -> None:
         pass
 
     def on_connection(self, connection: Connection) -> None:

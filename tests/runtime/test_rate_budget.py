@@ -6,8 +6,9 @@ from random import Random
 import anyio
 import pytest
 
+from engine.model.errors import RetryScope, Transient
 from engine.runtime.clock import VirtualClock, run_on
-from engine.runtime.rate_budget import RateBudget
+from engine.runtime.rate_budget import USUAL_RATE, AccountRate, RateBudget
 
 
 def times_of(count: int, spend: Callable[[RateBudget], Callable[[], Awaitable[None]]]) -> list[int]:
@@ -20,7 +21,7 @@ def times_of(count: int, spend: Callable[[RateBudget], Callable[[], Awaitable[No
         times.append(clock.now_ms())
 
     async def all_at_once() -> None:
-        budget = RateBudget(clock, orders_max=3, requests_max=5)
+        budget = RateBudget(clock, AccountRate(orders_max=3, requests_max=5))
         async with anyio.create_task_group() as tasks:
             for _ in range(count):
                 tasks.start_soon(one, budget)
@@ -41,7 +42,7 @@ def test_a_cancellation_goes_out_at_once_though_orders_wait() -> None:
     clock = VirtualClock(start_ms=0)
 
     async def order_a_lot_and_cancel() -> int:
-        budget = RateBudget(clock, orders_max=3, requests_max=5)
+        budget = RateBudget(clock, AccountRate(orders_max=3, requests_max=5))
         async with anyio.create_task_group() as tasks:
             for _ in range(20):
                 tasks.start_soon(budget.spend_order)
@@ -71,7 +72,7 @@ def test_no_window_ever_holds_more_than_was_agreed() -> None:
                 cancels.append(clock.now_ms())
 
     async def twenty_tasks() -> None:
-        budget = RateBudget(clock, orders_max=45, requests_max=60)
+        budget = RateBudget(clock, AccountRate(orders_max=45, requests_max=60))
         async with anyio.create_task_group() as tasks:
             for _ in range(20):
                 tasks.start_soon(spend_now_and_then, budget)
@@ -84,4 +85,40 @@ def test_no_window_ever_holds_more_than_was_agreed() -> None:
 
 def test_a_budget_without_headroom_is_refused() -> None:
     with pytest.raises(ValueError, match="orders_max must be below requests_max, was 5 and 5"):
-        RateBudget(VirtualClock(start_ms=0), orders_max=5, requests_max=5)
+        AccountRate(orders_max=5, requests_max=5)
+
+
+def test_a_window_without_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="window_seconds must be above 0, was 0"):
+        AccountRate(window_seconds=0)
+
+
+def test_the_rate_of_an_account_tells_its_orders_per_minute() -> None:
+    assert (USUAL_RATE.orders_per_minute, AccountRate(orders_max=10, window_seconds=1).orders_per_minute) == (270, 600)
+
+
+def first_times(error: Transient) -> tuple[int, int]:
+    """When the first placement and the first cancellation go out after the exchange has said this."""
+    clock = VirtualClock(start_ms=0)
+    times: dict[str, int] = {}
+
+    async def spend(name: str, wait: Callable[[], Awaitable[None]]) -> None:
+        await wait()
+        times[name] = clock.now_ms()
+
+    async def both() -> None:
+        budget = RateBudget(clock)
+        budget.heed(error)
+        budget.heed(Transient("a shorter wait", retry_after_seconds=1, scope=error.scope))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(spend, "order", budget.spend_order)
+            tasks.start_soon(spend, "cancel", budget.spend_cancel)
+
+    run_on(clock, both)
+    return times["order"], times["cancel"]
+
+
+def test_REL_26_REL_27_a_rate_limit_holds_back_placements_alone_and_a_ban_everything() -> None:  # noqa: N802 - named so
+    assert first_times(Transient("busy", retry_after_seconds=7)) == (0, 0)
+    assert first_times(Transient("too many orders", retry_after_seconds=7, scope=RetryScope.ORDERS)) == (7_000, 0)
+    assert first_times(Transient("banned", retry_after_seconds=7.5, scope=RetryScope.ACCOUNT)) == (7_500, 7_500)

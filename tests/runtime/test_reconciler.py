@@ -182,7 +182,7 @@ async def test_it_asks_only_for_what_is_missing_or_was_executed_and_is_not_known
         own=[ORDER, an_order(4, status=OrderStatus.OPEN)],
         strays=(),
         since_ms=0,
-        is_known=lambda name: name == an_id(2),
+        is_known=lambda own_fill: own_fill.client_order_id == an_id(2),
     )
     assert sorted(asked) == sorted([an_id(5), an_id(7)])
     assert list(evidence.open_orders) == [an_id(4)]

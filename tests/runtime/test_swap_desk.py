@@ -42,7 +42,7 @@ class Scene:
         self.books.apply(a_state(GridState.RUNNING), OPENED_MS)
         bought = a_report(an_intent(), OrderStatus.FILLED, a_fill(fee="0.15", fee_currency="USDT", at_ms=FILLED_MS))
         self._do(an_intent())
-        self.books.settle(self._change(bought))
+        self.books.settle(self._change(bought), 0)
         if is_offered:
             self._do(an_intent(5, Leg.EXIT, generation=1))
 
@@ -56,11 +56,11 @@ class Scene:
 
     def cancelled(self) -> None:
         """The exit's end is told."""
-        self.books.settle(self._change(a_report(an_intent(5, Leg.EXIT, generation=1), OrderStatus.CANCELED)))
+        self.books.settle(self._change(a_report(an_intent(5, Leg.EXIT, generation=1), OrderStatus.CANCELED)), 0)
 
     def acknowledged(self) -> None:
         """The exit rests."""
-        self.books.settle(self._change(a_report(an_intent(5, Leg.EXIT, generation=1), OrderStatus.OPEN)))
+        self.books.settle(self._change(a_report(an_intent(5, Leg.EXIT, generation=1), OrderStatus.OPEN)), 0)
 
     def ask(self, symbol: str, client_order_id: str) -> None:
         self.done.append(f"ask {symbol} {client_order_id}")

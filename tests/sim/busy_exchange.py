@@ -37,6 +37,7 @@ class BusyExchange:
     """
 
     name = "busy"
+    request_life_seconds = 0.0
 
     def __init__(self, market: Market, *, quote: Decimal, price: Decimal, clock: Clock, dice: Random) -> None:
         options = MatchingOptions(seed=7, partial_fill_chance=Decimal("0.8"), open_orders_max=2_000)

@@ -18,6 +18,7 @@ from tests.sim.checker_shapes import (
     Line,
     Shapes,
     base_of,
+    join_late,
     lot_of,
     new_slot,
     order_of,
@@ -79,7 +80,7 @@ class Checker(Shapes):
             sums = {"cash": ZERO, "base": ZERO, "realised": ZERO, "dust": Box(lot=NO_LOT, order=None)}
             sums |= {"number": fact["number"], "market": fact["market"], "state": "starting", "blocks": []}
             self.grids[name] = Box(slots=slots, questions={}, **sums)
-            take_sides(slots, fact["lattice"])
+            take_sides(self.grids[name], fact["lattice"])
         else:
             grid = self.grids[name]
             slot = grid.dust if fact.get("slot") is None else grid.slots[fact["slot"]]
@@ -140,10 +141,11 @@ class Checker(Shapes):
         order.told, order.closed = max(order.told, D(report["filled"])), order.closed or report["status"] in CLOSED
         self.need(order.filled <= order.amount >= order.told, f"I5: {name} of {order.amount} is filled {order.told}")
         if order.closed and order.filled >= order.told:
-            same = (truth.closed and truth.filled == order.filled) or name in grid.questions.values()
+            shown = truth.filled, truth.filled - getattr(truth, "hidden", ZERO)
+            same = (truth.closed and order.filled in shown) or name in grid.questions.values()
             self.need(same, f"I2: {name} was closed with {order.filled} booked, it executed {truth.filled}")
             slot.order = None
-            if order.leg != "entry" and order.filled == order.amount:
+            if not join_late(grid, slot) and order.leg != "entry" and order.filled == order.amount:
                 grid.dust.lot, slot.lot = plus(grid.dust.lot, slot.lot), NO_LOT
 
     def book(self, grid: Any, slot: Any, order: Any, base: Decimal, cash: Decimal) -> None:
@@ -156,6 +158,9 @@ class Checker(Shapes):
             self.need(
                 0 <= order.amount - order.filled <= abs(rest), f"I8: {order.name} exceeds the rest of its lot, {rest}"
             )
+
+    def on_hidden(self, line: Line, name: str) -> None:
+        self.there[name].hidden = self.there[name].fills[line["trade_id"]][1]
 
     def on_sent(self, line: Line, name: str) -> None:
         leg, state = self.intents[name].leg, self.intents[name].grid.state
@@ -218,7 +223,7 @@ class Checker(Shapes):
         for name, grid in self.grids.items():
             books, base = line["books"][name], base_of(grid.market)
             told = [D(books[key]) for key in SUMS], [(D(slot["quantity"]), slot["order"]) for slot in books["slots"]]
-            slots = [(slot.lot[0], slot.order and slot.order.name) for slot in grid.slots]
+            slots = [(slot.lot[0] + slot.late[0], slot.order and slot.order.name) for slot in grid.slots]
             folded = [grid.cash, grid.base, grid.realised, grid.dust.lot[0]], slots
             self.need(told == folded, f"I3: the books of {name} are {told}, the journal says {folded}")
             self.need(list(grid.questions) == line["questions"][name], f"{name}: the journal asks {grid.questions}")

@@ -20,6 +20,8 @@ class Shapes:
     money: defaultdict[str, Decimal]
     markets: Line
     resolved: set[tuple[str, str]]
+    intents: Line
+    there: Line
 
     def need(self, holds: object, text: str) -> None:
         if not holds:
@@ -57,9 +59,23 @@ class Shapes:
             is_free = source.order is None is target.order
             self.need(is_free, f"I8: a lot moves from slot {move['source']} to {move['target']} beside an order")
             source.lot, target.lot = NO_LOT, plus(target.lot, source.lot)
-        take_sides(slots, fact["lattice"])
+        take_sides(grid, fact["lattice"])
         left = [index for index, each in enumerate(slots) if index not in here and (each.order or each.lot[0])]
         self.need(not left, f"I8: slots {left} leave the lattice with what they have")
+
+    def fact_late_fill_booked(self, kind: str, grid: Any, slot: Any, fact: Line) -> None:
+        name = fact["client_order_id"]
+        order, truth = self.intents[name], self.there[name]
+        self.need(order.closed and order is not slot.order, f"I5: {name} was told late, it was not closed")
+        for fill in fact["fills"]:
+            trade, told = fill["trade_id"], trade_of(fill)
+            is_new = truth.fills.get(trade) == told and trade not in order.fills
+            self.need(is_new, f"I5: trade {trade} of {name} was booked late, it was not made so, or was booked before")
+            order.fills[trade], order.filled = told, order.filled + told[1]
+            base, cash = self.move(grid.market, order, *told)
+            grid.base, grid.cash = grid.base + base, grid.cash + cash
+            take_late(grid, slot, (base, -cash), is_here=fact["slot"] in grid.here)
+        self.need(order.filled <= order.amount, f"I5: {name} of {order.amount} is filled {order.filled}")
 
     def fact_funding_booked(self, kind: str, grid: Any, slot: Any, fact: Line) -> None:
         told, amount = fact["payment"]["funding_id"], D(fact["payment"]["amount"])
@@ -90,14 +106,51 @@ class Shapes:
 
 def new_slot() -> Any:
     """A slot of an identity that was never in a lattice."""
-    return Box(order=None, lot=NO_LOT, next=0, frozen=False, there=[], side="buy")
+    return Box(order=None, lot=NO_LOT, late=NO_LOT, next=0, frozen=False, there=[], side="buy")
 
 
-def take_sides(slots: list[Any], lattice: Line) -> None:
-    """The sides of the entries of a lattice, by identity; all buy where none are named."""
-    ids = lattice["ids"] or range(len(lattice["amounts"]))
-    for index, side in zip(ids, lattice["sides"] or ["buy"] * len(lattice["amounts"]), strict=True):
-        slots[index].side = side
+def take_sides(grid: Any, lattice: Line) -> None:
+    """The slots of a lattice and the sides of their entries, by identity; all buy where none are named."""
+    grid.here = list(lattice["ids"] or range(len(lattice["amounts"])))
+    for index, side in zip(grid.here, lattice["sides"] or ["buy"] * len(lattice["amounts"]), strict=True):
+        grid.slots[index].side = side
+
+
+def take_late(grid: Any, slot: Any, lot: Lot, *, is_here: bool) -> None:
+    """What a closed order turns out to have done: to its slot, beside the lot that an exit offers, or to the dust."""
+    if not is_here:
+        grid.dust.lot = plus(grid.dust.lot, lot)
+    elif slot.order is not None and slot.order.leg != "entry":
+        slot.late = closed_against(grid, slot.late, lot)
+    else:
+        join(grid, slot, lot)
+
+
+def join_late(grid: Any, slot: Any) -> bool:
+    """What has come or gone beside an exit joins the slot now that the exit has ended; whether there was any."""
+    late, slot.late = slot.late, NO_LOT
+    if late != NO_LOT:
+        join(grid, slot, late)
+    return bool(late != NO_LOT)
+
+
+def join(grid: Any, slot: Any, lot: Lot) -> None:
+    """A lot joins that of a slot; what lies on the side on which the slot does not enter is dust."""
+    both = closed_against(grid, slot.lot, lot)
+    is_its_own = both[0] * (1 if slot.side == "buy" else -1) > 0
+    slot.lot = both if is_its_own else NO_LOT
+    grid.dust.lot = grid.dust.lot if is_its_own else plus(grid.dust.lot, both)
+
+
+def closed_against(grid: Any, one: Lot, other: Lot) -> Lot:
+    """Two lots as one; where they lie on opposite sides, the smaller is closed, which realises a profit."""
+    both = plus(one, other)
+    if one[0] * other[0] >= 0:
+        return both
+    greater = one if abs(one[0]) > abs(other[0]) else other
+    cost = (greater[1] * both[0] / greater[0]).quantize(D("1e-12"))
+    grid.realised += cost - both[1]
+    return both[0], cost
 
 
 def base_of(market: Line) -> str:

@@ -105,6 +105,11 @@ SCENARIOS: dict[str, Draw] = {
     "stopped, and sold": a_story(
         115, 109, 112, 111, 110, 112, commands=_orders((3.0, Stop(grid=GRID, disposal=Disposal.FLATTEN)))
     ),
+    "a fill that is told after its cancellation": a_story(
+        *_QUIET,
+        faults=FaultPlan(seed=5, hidden_fill_chance=D(1), hidden_ms_max=6_000),
+        commands=_orders((10.0, Pause(grid=GRID)), (13.0, Resume(grid=GRID))),
+    ),
     "answers lost": a_story(
         *_QUIET,
         109,

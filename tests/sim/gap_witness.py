@@ -9,7 +9,7 @@ from anyio.abc import TaskStatus
 from engine.exchange.port import ExchangeListener
 from engine.model.order import OrderReport, OrderRequest
 from engine.model.regime import Candle
-from engine.model.snapshot import Connection
+from engine.model.snapshot import Connection, EventLevel
 from engine.model.swap import FundingPayment, Liquidation
 from tests.sim.history import RecordedExchange
 
@@ -35,6 +35,9 @@ class _Overhearing:
 
     def on_liquidation(self, liquidation: Liquidation) -> None:
         self._listener.on_liquidation(liquidation)
+
+    def on_notice(self, text: str, level: EventLevel) -> None:
+        self._listener.on_notice(text, level)
 
     def on_connection(self, connection: Connection) -> None:
         if connection is Connection.DISCONNECTED:

@@ -240,6 +240,12 @@ class RecordedExchange(AuditedExchange):
         self.history.cancel(client_order_id, at_ms)
         return super()._cancel(symbol, client_order_id, at_ms)
 
+    def _note_hidden(self, reports: Sequence[OrderReport], at_ms: int) -> None:
+        for report in reports:
+            self.history.reported(report, at_ms, is_ours=True)
+            for fill in report.fills:
+                self.history.write("hidden", client_order_id=report.client_order_id, trade_id=fill.trade_id)
+
     def _report(self, reports: Sequence[Told], at_ms: int) -> None:
         for report in reports:
             if isinstance(report, OrderReport):

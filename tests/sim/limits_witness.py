@@ -18,7 +18,7 @@ from engine.model.ids import key_from_client_order_id
 from engine.model.order import Leg, OrderReport, OrderRequest, Side
 from engine.model.regime import Candle, EntryRule
 from engine.model.risk import Block
-from engine.model.snapshot import Connection
+from engine.model.snapshot import Connection, EventLevel
 from engine.model.swap import FundingPayment, Liquidation, Position
 from tests.sim.engine_builders import IDENTITY
 from tests.sim.sim_journal import Batch, SimDisk
@@ -91,6 +91,9 @@ class _Ear:
 
     def on_liquidation(self, liquidation: Liquidation) -> None:
         self._listener.on_liquidation(liquidation)
+
+    def on_notice(self, text: str, level: EventLevel) -> None:
+        self._listener.on_notice(text, level)
 
 
 class LimitWitness(SwornExchange):

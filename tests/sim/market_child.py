@@ -38,4 +38,4 @@ def child_settings(state_dir: Path) -> Settings:
 
 
 if __name__ == "__main__":
-    sys.exit(int(run_headless(child_settings(Path(sys.argv[1])), until_end=False, fresh=False).is_halted))
+    sys.exit(int(run_headless(child_settings(Path(sys.argv[1])), until_end=False).is_halted))

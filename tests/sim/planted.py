@@ -298,7 +298,9 @@ def rank_not_checked() -> Changes:
     return [(orders, "_status_after", status_after)]
 
 
-@bug("an order is closed by its status, before all of its fills are booked", says="I3|InvariantBroken", found_by=SWARM)
+@bug(
+    "an order is closed by its status, before all of its fills are booked", says="I1|I3|InvariantBroken", found_by=SWARM
+)
 def closed_before_its_fills() -> Changes:
     return [(Order, "is_settled", property(lambda order: order.is_terminal))]
 
@@ -391,7 +393,7 @@ def unknown_outcome_taken_as_failure() -> Changes:
     return [(OrderExecutor, "_placed", placed)]
 
 
-@bug("'not found' is believed while the request may still arrive", says="I1|I2|I6|was closed with")
+@bug("'not found' is believed while the request may still arrive", says="I1|I2|I6")
 def not_found_trusted_too_early() -> Changes:
     return [(executors, "REQUEST_LIFE_SECONDS", 0.0)]
 
@@ -460,7 +462,10 @@ def state_not_journalled() -> Changes:
 # Starting, and starting again
 
 
-@bug("the generation of client order ids is counted in memory, from 0 at every start", says="I4|used before|I7")
+@bug(
+    "the generation of client order ids is counted in memory, from 0 at every start",
+    says="I4|used before|does not belong|I7",
+)
 def ids_used_again_after_restart() -> Changes:
     real = GridOpener.fold
 
@@ -581,7 +586,11 @@ def one_look_instead_of_two() -> Changes:
     return [(Findings, "is_confirmed", is_confirmed)]
 
 
-@bug("an order that is not among the open ones is taken as cancelled", says="I2|I3|I5|InvariantBroken")
+@bug(
+    "an order that is not among the open ones is taken as cancelled",
+    says="I1|I2|I3|I5|InvariantBroken",
+    found_by=(Finder.SWARM,),
+)
 def missing_taken_as_cancelled() -> Changes:
     real = look_at_orders_there
 

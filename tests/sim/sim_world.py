@@ -64,6 +64,7 @@ class SwornExchange(GapWitness):
     def __init__(self, **arguments: object) -> None:
         super().__init__(**arguments)
         self.disk = SimDisk(IDENTITY)
+        self.hides_fills = bool(self._faults.hidden_fill_chance)
         self.broken: list[str] = []
         self.is_severed = False
         self.moved: Counter[str] = Counter()

@@ -143,6 +143,7 @@ def _draw_faults(dice: Random, seed: int) -> FaultPlan:
         delay_ms_max=dice.choice((500, 3_000, 15_000)),
         timeout_ms=dice.choice((400, 1_000, 5_000)),
         stale_ms=dice.choice((500, 2_000, 4_000)),
+        hidden_fill_chance=Random(f"hidden fills {seed}").choice((D(0), D(0), D("0.2"), D(1))),
         clock_skew_ms=dice.choice((0, 0, -800, 800)),
         bans=outages("bans", 20_000),
         stalls=outages("stalls", 60_000),

@@ -20,11 +20,12 @@ from engine.model.events import OrderIntended, OrderReported
 from engine.model.grid import Disposal, GridSpec, GridState
 from engine.model.reconcile import DiscrepancyKind
 from engine.model.snapshot import EngineState
-from engine.runtime.assembly import open_world, run_world
+from engine.runtime.assembly import run_world
 from engine.runtime.clock import run_on
 from engine.runtime.engine import Engine
 from engine.runtime.journal_file import CommitWait, open_journal
 from engine.runtime.journal_store import read_records
+from engine.runtime.worlds import open_simulated_world
 from tests.builders import a_spec
 from tests.sim.engine_builders import IDENTITY, Bench, a_path, assert_balanced, until_quiet
 from tests.sim.market_child import child_settings
@@ -170,7 +171,7 @@ def test_an_engine_killed_ten_times_at_random_goes_on_with_exact_books_and_no_or
         await stop_and_wait(engine)
         engine.close()
 
-    with open_world(child_settings(tmp_path), fresh=False) as world:
+    with open_simulated_world(child_settings(tmp_path), fresh=False) as world:
         run_on(world.clock, run_world, world, stop_beside)
         balances = world.exchange.matching.balances()
         assert world.exchange.matching.open_orders("BTC/USDT") == ()

@@ -16,11 +16,12 @@ import pytest
 
 from engine.model.money import ZERO
 from engine.model.snapshot import EngineEvent, EngineState
-from engine.runtime.assembly import World, open_world, run_world
+from engine.runtime.assembly import run_world
 from engine.runtime.clock import run_on
 from engine.runtime.engine import Engine
 from engine.runtime.locks import _held_by_task
 from engine.runtime.story import EVENTS_MAX
+from engine.runtime.worlds import SimulatedWorld, open_simulated_world
 from tests.settings_builders import load
 
 SLOTS = 100
@@ -71,7 +72,7 @@ class Sample:
 class Watch:
     """Samples of the process, and the longest that each queue was at any event of the story."""
 
-    def __init__(self, engine: Engine, world: World) -> None:
+    def __init__(self, engine: Engine, world: SimulatedWorld) -> None:
         self.samples: list[Sample] = []
         self.longest = dict.fromkeys(QUEUES_MAX, 0)
         self._engine = engine
@@ -101,7 +102,7 @@ class Watch:
             journal.head[0] - journal.durable,
             len(self._world.exchange._timeline._due),
             len(coordinator.books.slot_of_order),
-            len(coordinator.books.filled_of_closed),
+            len(coordinator.books.closed.filled),
             sum(task.get_loop() is self._loop for task in _held_by_task),
         )
         for name, length in zip(QUEUES_MAX, lengths, strict=True):
@@ -111,7 +112,7 @@ class Watch:
 def soak_and_check(folder: Path, record: Record, *, hours: int) -> None:
     """Run a fresh engine for market hours; show what was found, then check it."""
 
-    async def started(engine: Engine, world: World) -> None:
+    async def started(engine: Engine, world: SimulatedWorld) -> None:
         await engine.wait_started()
         watch = Watch(engine, world)
         for _ in range(hours):
@@ -124,10 +125,10 @@ def soak_and_check(folder: Path, record: Record, *, hours: int) -> None:
         assert_bounded(watch)
         engine.close()
 
-    async def live(world: World) -> None:
+    async def live(world: SimulatedWorld) -> None:
         await run_world(world, partial(started, world=world))
 
-    with open_world(load(CONFIG, folder, state_dir=folder / "state"), fresh=True) as world:
+    with open_simulated_world(load(CONFIG, folder, state_dir=folder / "state"), fresh=True) as world:
         run_on(world.clock, live, world)
 
 

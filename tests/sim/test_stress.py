@@ -32,7 +32,7 @@ from engine.runtime.coordinator import GridCoordinator
 from engine.runtime.engine import Engine
 from engine.runtime.journal_file import FileJournal, open_journal
 from engine.runtime.locks import LockOrderBroken, LockStatistics
-from engine.runtime.rate_budget import RateBudget
+from engine.runtime.rate_budget import AccountRate, RateBudget
 from tests.builders import SYMBOL, a_market, a_spec
 from tests.sim.busy_exchange import BusyExchange
 from tests.sim.engine_builders import IDENTITY, some_settings
@@ -190,7 +190,7 @@ async def stressed(folder: Path, seed: int) -> AsyncIterator[Stress]:
     exchange = AuditedBusyExchange(MARKET, quote=QUOTE, price=START, clock=clock, dice=dice)
     async with open_journal(folder, IDENTITY) as journal:
         engine = Engine(some_settings(spec), clock=clock, exchange=exchange, journal=journal)
-        engine._executor._budget = RateBudget(clock, orders_max=1_000_000, requests_max=2_000_000)
+        engine._executor._budget = RateBudget(clock, AccountRate(orders_max=1_000_000, requests_max=2_000_000))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(engine.run)
             await engine.wait_started()

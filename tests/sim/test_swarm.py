@@ -33,6 +33,7 @@ SWITCHES = (
     "report_dropped_chance",
     "report_doubled_chance",
     "report_delayed_chance",
+    "hidden_fill_chance",
     "clock_skew_ms",
     "bans",
     "stalls",

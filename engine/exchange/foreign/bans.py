@@ -35,5 +35,5 @@ def _kept(file: Path | None) -> int:
     try:
         kept = json.loads(file.read_text("utf-8"))
         return int(kept["until_ms"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return 0

@@ -1,6 +1,10 @@
-"""The candles that are watched: by stream where the exchange has one, else by asking; closed once the next begins."""
+"""The candles that are watched: by stream where the exchange has one, else by asking; closed once the next begins.
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+A candle that was forming when the streams broke is not told as closed by them: what it became is not known.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,7 +19,17 @@ from engine.model.errors import GridwrightError, SettingsInvalid
 from engine.model.regime import Candle
 
 _POLL_SECONDS_MAX = 15.0
+_POLLED = 3
+"""So many of the newest are asked for: one that was late in the last answer is in the next."""
 Key = tuple[str, int]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Watched:
+    """What was told of one market and interval. ``is_heard``: ``newest`` came in this session, by its stream."""
+
+    newest: Candle | None = None
+    is_heard: bool = False
 
 
 class CandleStream:
@@ -24,19 +38,25 @@ class CandleStream:
     def __init__(self, client: ForeignClient, markets: MarketDesk) -> None:
         self._client = client
         self._markets = markets
-        self._watched: dict[Key, Candle | None] = {}
-        """The newest candle that was told of each, which may still be forming."""
+        self._watched: dict[Key, _Watched] = {}
         self._session: StreamSession | None = None
         self._listener: ExchangeListener | None = None
 
     def watch(self, symbol: str, interval_ms: int) -> None:
-        """Tell these candles from now on. Raises ``SettingsInvalid`` for an interval that no exchange has."""
+        """Tell these candles from now on.
+
+        Raises:
+            SettingsInvalid: an interval that the exchange does not have.
+        """
         try:
-            timeframe_of(interval_ms)
+            name = timeframe_of(interval_ms)
         except ValueError as error:
             raise SettingsInvalid(str(error)) from error
+        known = self._client.timeframes or {}
+        if known and name not in known:
+            raise SettingsInvalid(f"{self._client.id} has candles of {', '.join(known)}, not of {name}")
         if (symbol, interval_ms) not in self._watched:
-            self._watched[symbol, interval_ms] = None
+            self._watched[symbol, interval_ms] = _Watched()
             if self._session is not None:
                 self._start(self._session, (symbol, interval_ms))
 
@@ -47,8 +67,13 @@ class CandleStream:
             self._start(session, key)
 
     def close(self) -> None:
-        """The session is over."""
-        self._session = None
+        """The session is over: nothing is told any more, and what was still forming is not known to be whole."""
+        self._session = self._listener = None
+        kept = getattr(self._client, "ohlcvs", None) or {}
+        for (symbol, _), watched in self._watched.items():
+            watched.is_heard = False
+            # The library would tell what it kept of before the gap once more, as if it were news.
+            kept.pop(symbol, None)
 
     def _start(self, session: StreamSession, key: Key) -> None:
         symbol, interval_ms = key
@@ -57,44 +82,43 @@ class CandleStream:
             watch = partial(self._client.watch_ohlcv, symbol, timeframe_of(interval_ms))
             session.pump(name, watch, partial(self._take, key))
         else:
-            session.pump(name, self._poll(key))
+            session.pump(name, partial(self._poll, key), partial(self._tell_closed, key))
 
-    def _poll(self, key: Key) -> Callable[[], Awaitable[None]]:
+    async def _poll(self, key: Key) -> Sequence[Candle]:
         symbol, interval_ms = key
-
-        async def poll() -> None:
-            await anyio.sleep(min(interval_ms / 4000, _POLL_SECONDS_MAX))
-            try:
-                closed: Sequence[Candle] = await self._markets.candles(symbol, interval_ms, 3)
-            except GridwrightError:
-                return  # asked again in a moment
-            for candle in closed:
-                self._tell_closed(key, candle)
-
-        return poll
+        await anyio.sleep(min(interval_ms / 4000, _POLL_SECONDS_MAX))
+        try:
+            return await self._markets.candles(symbol, interval_ms, _POLLED)
+        except GridwrightError:
+            return ()  # asked again in a moment
 
     def _take(self, key: Key, rows: Any) -> None:
-        found = (candle_from_foreign(row) for row in list(_rows(rows)))
+        watched, latest_ms = self._watched[key], self._client.milliseconds() + key[1]
+        found = (_candle_from(row) for row in list(rows or ()))
         for candle in sorted((each for each in found if each is not None), key=lambda each: each.open_ms):
-            newest = self._watched[key]
+            # One of the future would make every true one look old.
+            if candle.open_ms > latest_ms or candle.open_ms % key[1]:
+                continue
+            newest = watched.newest
             if newest is not None and candle.open_ms < newest.open_ms:
                 continue
-            if newest is not None and candle.open_ms > newest.open_ms:
+            if newest is not None and candle.open_ms > newest.open_ms and watched.is_heard:
                 self._listen(key, newest, is_closed=True)
-            self._watched[key] = candle
+            watched.newest, watched.is_heard = candle, True
             self._listen(key, candle, is_closed=False)
 
-    def _tell_closed(self, key: Key, candle: Candle) -> None:
-        newest = self._watched[key]
-        if newest is None or candle.open_ms > newest.open_ms:
-            self._watched[key] = candle
-            self._listen(key, candle, is_closed=True)
+    def _tell_closed(self, key: Key, closed: Sequence[Candle]) -> None:
+        watched = self._watched[key]
+        for candle in closed:
+            if watched.newest is None or candle.open_ms > watched.newest.open_ms:
+                watched.newest = candle
+                self._listen(key, candle, is_closed=True)
 
     def _listen(self, key: Key, candle: Candle, *, is_closed: bool) -> None:
         if self._listener is not None:
             self._listener.on_candle(*key, candle, is_closed)
 
 
-def _rows(rows: Iterable[Any]) -> Iterable[Sequence[object]]:
-    """Copies: the library goes on writing into its own."""
-    return (list(row) for row in rows)
+def _candle_from(row: object) -> Candle | None:
+    """Read from a copy: the library goes on writing into its own."""
+    return candle_from_foreign(list(row)) if isinstance(row, list | tuple) else None

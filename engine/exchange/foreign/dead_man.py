@@ -26,13 +26,17 @@ class DeadManSwitch:
         self._requester = requester
         self._seconds = seconds
         self._warn = warn
+        self._may_be_armed = False
 
     async def run(self) -> None:
         """Keep the exchange from cancelling, until cancelled."""
         is_told = True
         while True:
             try:
+                self._may_be_armed = True
                 await self._tell(self._seconds)
+                if not is_told:
+                    self._warn("the dead man's switch is told again; look which orders are still there")
                 is_told = True
             except GridwrightError as error:
                 if is_told:
@@ -42,7 +46,9 @@ class DeadManSwitch:
 
     async def disarm(self) -> None:
         """Leave the orders where they are, whatever happens. Raises what asking raises."""
-        await self._tell(0)
+        if self._may_be_armed:
+            await self._tell(0)
+            self._may_be_armed = False
 
     async def _tell(self, seconds: float) -> None:
         await self._requester.send(

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from engine.exchange.foreign import dialect_codes as codes
 from engine.exchange.foreign.dialect_codes import Codes
+from engine.exchange.foreign.paging import DAY_MS, Nonces, Pages, Paging, TradePages
 from engine.model.market import FeeCurrency, MarketKind
 
 RECV_WINDOW_MS = 5000
@@ -20,6 +21,7 @@ RECV_WINDOW_MS = 5000
 _BOTH = frozenset(MarketKind)
 _SPOT = frozenset((MarketKind.SPOT,))
 _SWAP = frozenset((MarketKind.SWAP,))
+_WHOLE, _FIFTY, _TRADES = Pages(), Pages(limit=50), TradePages()
 _ID_RULE = re.compile(r"[a-zA-Z0-9_-]{1,36}")
 _ALPHANUMERIC_32 = re.compile(r"[a-zA-Z0-9]{1,32}")
 
@@ -66,10 +68,20 @@ class Dialect:
     create_name: str = "clientOrderId"
     fetch_name: str = "clientOrderId"
     cancel_name: str = "clientOrderId"
-    open_orders_limit: int | None = None
-    """What the list of open orders is asked for with; None: as many as the exchange gives at once."""
-    open_orders_extra: Mapping[str, object] = field(default_factory=dict)
-    """What makes the library ask for every page of it."""
+    open_orders: Pages = _WHOLE
+    """How the list of open orders is read whole."""
+    closed_orders: Pages = _FIFTY
+    """How the lists of ended orders are read on; no exchange refuses to tell fifty."""
+    swap_orders: Pages | None = None
+    """How both are read on swap markets, where they differ from spot."""
+    closed_window_ms: int | None = None
+    """The span of one answer about ended orders; None: as many as there are."""
+    trades: TradePages = _TRADES
+    countdown_seconds: tuple[int, int] | None = None
+    """The shortest and the longest time of its dead man's switch; None: it has none that counts down."""
+    nonces: Nonces = Nonces.FREE
+    order_rate: frozenset[str] = frozenset()
+    """Codes or words for: too many new orders. Everything else may go on."""
     list_name: str | None = None
     """The field by which lists of orders are narrowed to one, where the exchange can."""
     create_extra: Mapping[str, object] = field(default_factory=dict)
@@ -77,6 +89,11 @@ class Dialect:
     options: Mapping[str, object] = field(default_factory=dict)
     spot_options: Mapping[str, object] = field(default_factory=dict)
     swap_options: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def has_countdown(self) -> bool:
+        """A dead man's switch that cancels unless it is told again, and that can be told to let go."""
+        return self.countdown_seconds is not None
 
     @property
     def refusals(self) -> frozenset[str]:
@@ -167,6 +184,11 @@ _OPTIONS: Mapping[str, object] = MappingProxyType(
 _BINANCE_OPTIONS: Mapping[str, object] = MappingProxyType(
     {"recvWindow": RECV_WINDOW_MS, "fetchCurrencies": False, "fetchMargins": False}
 )
+_YEAR_MS = 366 * DAY_MS
+_BYBIT_PAGES = Pages(paging=Paging.CURSOR, limit=50, name="cursor", told_in="nextPageCursor")
+_BYBIT_TRADES = Pages(paging=Paging.CURSOR, limit=100, name="cursor", told_in="nextPageCursor")
+_COINBASE_PAGES = Pages(paging=Paging.CURSOR, limit=100, name="cursor", told_in="cursor")
+_KRAKEN_TRADES = Pages(paging=Paging.OFFSET, limit=50, name="ofs")
 
 _TABLE = (
     Dialect(
@@ -177,6 +199,8 @@ _TABLE = (
         options=_BINANCE_OPTIONS,
         spot_options={"fetchMarkets": {"types": ["spot"]}},
         swap_options={"fetchMarkets": {"types": ["linear"]}},
+        trades=TradePages(limit=1000, of_order="orderId"),
+        order_rate=frozenset(("-1015",)),
     ),
     Dialect(
         id="binanceusdm",
@@ -186,6 +210,8 @@ _TABLE = (
         request_life_seconds=RECV_WINDOW_MS / 1000,
         options=_BINANCE_OPTIONS,
         swap_options={"fetchMarkets": {"types": ["linear"]}},
+        trades=TradePages(limit=1000, of_order="orderId"),
+        order_rate=frozenset(("-1015",)),
     ),
     Dialect(
         id="bybit",
@@ -197,8 +223,9 @@ _TABLE = (
         create_name="orderLinkId",
         cancel_name="orderLinkId",
         list_name="orderLinkId",
-        open_orders_limit=50,
-        open_orders_extra={"paginate": True, "paginationCalls": 20},
+        open_orders=_BYBIT_PAGES,
+        closed_window_ms=7 * DAY_MS,
+        trades=TradePages(limit=100, window_ms=7 * DAY_MS - 10_000, of_order="orderId", crowd=_BYBIT_TRADES),
         fetch_extra={"acknowledged": True},
         # without these the library asks for the kind of account before the first order; all new accounts are unified
         options={
@@ -221,6 +248,10 @@ _TABLE = (
         cancel_name="clOrdId",
         spot_options={"fetchMarkets": {"types": ["spot"]}},
         swap_options={"fetchMarkets": {"types": ["swap"]}},
+        open_orders=Pages(paging=Paging.BEFORE_ID, limit=100, name="after"),
+        trades=TradePages(limit=100, of_order="ordId"),
+        countdown_seconds=(10, 120),
+        order_rate=frozenset(("50061",)),
     ),
     Dialect(
         id="kraken",
@@ -236,6 +267,11 @@ _TABLE = (
         # Kraken takes the fee of a buy in quote and of a sell in base unless told; this is quote for both
         create_extra={"oflags": "fciq"},
         fee_currency=FeeCurrency.QUOTE,
+        # the page of 50 is cut off before one market's executions are picked out of it
+        trades=TradePages(window_ms=_YEAR_MS, grain_ms=1000, are_of_all_symbols=True, crowd=_KRAKEN_TRADES),
+        countdown_seconds=(10, 86_400),
+        nonces=Nonces.RISING,
+        order_rate=frozenset(("EOrder:Rate limit exceeded",)),
     ),
     Dialect(
         id="krakenfutures",
@@ -245,6 +281,9 @@ _TABLE = (
         can_fetch_by_client_id=False,
         can_cancel_by_client_id=False,
         create_name="cliOrdId",
+        closed_orders=Pages(limit=100),
+        trades=TradePages(limit=100, are_of_all_symbols=True, before_name="lastFillTime"),
+        countdown_seconds=(10, 86_400),
     ),
     Dialect(
         id="kucoin",
@@ -258,6 +297,7 @@ _TABLE = (
         fee_currency=FeeCurrency.QUOTE,
         options={"uta": False, "hf": True},
         spot_options={"fetchMarkets": {"types": ["spot"]}},
+        trades=TradePages(limit=100, of_order="orderId"),
     ),
     Dialect(
         id="gate",
@@ -273,6 +313,10 @@ _TABLE = (
         options={"unifiedAccount": False},
         spot_options={"fetchMarkets": {"types": ["spot"]}},
         swap_options={"fetchMarkets": {"types": ["swap"]}},
+        open_orders=Pages(paging=Paging.NUMBER, limit=100, name="page"),
+        closed_orders=Pages(paging=Paging.NUMBER, limit=100, name="page"),
+        swap_orders=Pages(paging=Paging.OFFSET, limit=100, name="offset"),
+        trades=TradePages(limit=100, grain_ms=1000, of_order="order_id"),
     ),
     Dialect(
         id="coinbase",
@@ -285,6 +329,9 @@ _TABLE = (
         can_fetch_by_client_id=False,
         can_cancel_by_client_id=False,
         fee_currency=FeeCurrency.QUOTE,
+        open_orders=_COINBASE_PAGES,
+        closed_orders=_COINBASE_PAGES,
+        trades=TradePages(limit=100, crowd=_COINBASE_PAGES),
     ),
     Dialect(
         id="bitget",
@@ -296,6 +343,8 @@ _TABLE = (
         cancel_name="clientOid",
         spot_options={"fetchMarkets": {"types": ["spot"]}},
         swap_options={"fetchMarkets": {"types": ["swap"]}},
+        open_orders=Pages(paging=Paging.BEFORE_ID, limit=100, name="idLessThan"),
+        trades=TradePages(limit=100, of_order="orderId"),
     ),
     Dialect(
         id="mexc",
@@ -307,6 +356,7 @@ _TABLE = (
         fee_currency=FeeCurrency.QUOTE,
         options={"recvWindow": RECV_WINDOW_MS},
         spot_options={"fetchMarkets": {"types": {"spot": True, "swap": {"linear": False, "inverse": False}}}},
+        trades=TradePages(limit=100, of_order="orderId"),
     ),
     Dialect(
         id="htx",
@@ -319,6 +369,11 @@ _TABLE = (
         cancel_name="client-order-id",
         client_id_life_seconds=7200.0,
         spot_options={"fetchMarkets": {"types": {"spot": True, "linear": False, "inverse": False}}},
+        open_orders=Pages(paging=Paging.BEFORE_ID, limit=100, name="from", extra={"direct": "next"}),
+        closed_orders=Pages(paging=Paging.BEFORE_ID, limit=100, name="from", extra={"direct": "next"}),
+        closed_window_ms=2 * DAY_MS,
+        trades=TradePages(limit=100),
+        countdown_seconds=(10, 3600),
     ),
     Dialect(
         id="hyperliquid",
@@ -331,6 +386,9 @@ _TABLE = (
         options={"builderFee": False, "builder": "none", "refSet": True},
         spot_options={"fetchMarkets": {"types": ["spot"]}},
         swap_options={"fetchMarkets": {"types": ["swap"]}},
+        # its dead man's switch cannot be told to let go through the library
+        trades=TradePages(limit=2000, are_of_all_symbols=True),
+        nonces=Nonces.UNIQUE,
     ),
 )
 _DIALECTS: Mapping[str, Dialect] = MappingProxyType({dialect.id: dialect for dialect in _TABLE})

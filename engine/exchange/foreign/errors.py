@@ -21,6 +21,7 @@ from engine.model.errors import (
     OutcomeUnknown,
     PostOnlyRejected,
     Rejected,
+    RetryScope,
     SettingsInvalid,
     Transient,
 )
@@ -65,10 +66,11 @@ class _Case:
     exchange: str
     text: str
     retry_after_seconds: float
+    scope: RetryScope
 
     @property
     def transient(self) -> Transient:
-        return Transient(self.advised, retry_after_seconds=self.retry_after_seconds)
+        return Transient(self.advised, retry_after_seconds=self.retry_after_seconds, scope=self.scope)
 
     @property
     def advised(self) -> str:
@@ -98,6 +100,7 @@ def error_from_foreign(
         exchange=dialect.id,
         text=f"{what}: {clean_reason(error)}",
         retry_after_seconds=_retry_seconds(error, verdict, dialect, headers or {}, now_ms),
+        scope=_scope(error, kind, verdict, headers, now_ms),
     )
     match kind:
         case RequestKind.READ:
@@ -108,6 +111,16 @@ def error_from_foreign(
             return _place_error(case, is_tried=dialect.is_tried)
         case RequestKind.CANCEL:
             return _cancel_error(case, is_tried=dialect.is_tried)
+
+
+def _scope(
+    error: BaseException, kind: RequestKind, verdict: Verdict, headers: Mapping[str, str] | None, now_ms: int | None
+) -> RetryScope:
+    """What has to wait: a ban is the whole account's, a limit that a placement met is that of all placements."""
+    if now_ms is not None and ban_until_ms(error, headers, now_ms) is not None:
+        return RetryScope.ACCOUNT
+    is_order_limit = verdict is Verdict.RATE_LIMITED and kind is RequestKind.PLACE
+    return RetryScope.ORDERS if is_order_limit else RetryScope.REQUEST
 
 
 def ban_until_ms(error: BaseException, headers: Mapping[str, str] | None, now_ms: int) -> int | None:

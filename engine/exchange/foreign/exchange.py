@@ -21,17 +21,18 @@ from engine.exchange.foreign.market_desk import MarketDesk
 from engine.exchange.foreign.numbers import millis_from
 from engine.exchange.foreign.order_desk import OrderDesk
 from engine.exchange.foreign.order_index import OrderIndex
+from engine.exchange.foreign.paging import Nonces
 from engine.exchange.foreign.permissions import KeyPermissions, key_permissions
 from engine.exchange.foreign.price_stream import PriceStream
 from engine.exchange.foreign.private_stream import PrivateStream
 from engine.exchange.foreign.private_watch import PrivateWatch
 from engine.exchange.foreign.requester import Requester
-from engine.exchange.foreign.skew import Skew, SkewWatch
+from engine.exchange.foreign.skew import Rising, Skew, SkewWatch
 from engine.exchange.foreign.streams import StreamParts, Streams
 from engine.exchange.foreign.trade_desk import TradeDesk
 from engine.exchange.port import Balance, ExchangeListener
 from engine.model.actions import QuietBand
-from engine.model.errors import EngineStopped, GridwrightError, SettingsInvalid, Transient
+from engine.model.errors import EngineStopped, GridwrightError, Rejected, SettingsInvalid, Transient
 from engine.model.grid import MarginMode
 from engine.model.market import Market, MarketKind
 from engine.model.order import OrderReport, OrderRequest, OwnFill
@@ -40,8 +41,10 @@ from engine.model.snapshot import EventLevel
 from engine.model.swap import FundingPayment, Liquidation, Position
 
 OPEN_SECONDS_MAX = 60.0
+_LIFE_MARGIN_SECONDS = 30.0
+"""For the way, the clocks' error, and an exchange that is slow with itself."""
 _DISARM_SECONDS_MAX = 5.0
-_BANS_NAME = "bans.json"
+_BANS_NAME = "bans-{}.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +69,12 @@ class CcxtExchange:
 
     def __init__(self, account: ForeignAccount, client: ForeignClient) -> None:
         self.name = account.name
+        self.request_life_seconds = account.dialect.request_life_seconds + _LIFE_MARGIN_SECONDS
         self._account = account
         self._client = client
         self._listener: ExchangeListener | None = None
         dialect, now_ms = account.dialect, account.now_ms
-        file = None if account.state_dir is None else account.state_dir / _BANS_NAME
+        file = None if account.state_dir is None else account.state_dir / _BANS_NAME.format(dialect.id)
         self._requester = Requester(
             client,
             dialect,
@@ -82,13 +86,15 @@ class CcxtExchange:
         ask_time = self._fetch_time if client.has.get("fetchTime") else None
         self._skew = SkewWatch(client.id, ask_time, now_ms=now_ms, notice=self._notice)
         # The library signs by these, requests and the logins of streams alike.
-        client.milliseconds, client.seconds = self.exchange_ms, self._exchange_seconds
+        is_free = dialect.nonces is Nonces.FREE
+        client.milliseconds = self.exchange_ms if is_free else Rising(self.exchange_ms)
+        client.seconds = self._exchange_seconds
         self._index = OrderIndex()
         self._markets = MarketDesk(client, dialect, requester=self._requester, has_keys=account.has_keys, now_ms=now_ms)
         self.history = HistoryDesk(client, self._requester, self._markets)
         markets = self._markets.markets
         self._trades = TradeDesk(
-            client, requester=self._requester, index=self._index, markets=markets, now_ms=self.exchange_ms
+            client, dialect, requester=self._requester, index=self._index, markets=markets, now_ms=self.exchange_ms
         )
         self._orders = OrderDesk(
             client,
@@ -99,7 +105,9 @@ class CcxtExchange:
             markets=markets,
             now_ms=self.exchange_ms,
         )
-        self._holdings = HoldingsDesk(client, requester=self._requester, markets=markets, kind=account.kind)
+        self._holdings = HoldingsDesk(
+            client, requester=self._requester, markets=markets, kind=account.kind, now_ms=self.exchange_ms
+        )
         self._candles = CandleStream(client, self._markets)
         self._prices = PriceStream(client, self._markets, account.symbols, now_ms=now_ms, exchange_ms=self.exchange_ms)
         self._streams = Streams(self._parts())
@@ -130,10 +138,15 @@ class CcxtExchange:
                     await self._markets.load()
                     for symbol in dict.fromkeys(self._account.symbols):
                         await self._markets.market(symbol)
+                    if self._account.has_keys:
+                        await self._holdings.balances()  # whether the keys are right is known from now on
+                    self._requester.is_in_use = True
                     return
                 except Transient as error:
                     last = error
                     await anyio.sleep(min(error.retry_after_seconds, 5.0))
+                except Rejected as error:
+                    raise SettingsInvalid(f"{self._client.id} does not open: {error}") from error
         raise EngineStopped(f"{self._client.id} cannot be reached: {last or 'no answer'}")
 
     async def close(self) -> None:
@@ -256,7 +269,7 @@ class CcxtExchange:
 
     def features(self) -> tuple[Feature, ...]:
         """What this exchange can do, and what is done instead."""
-        return features_of(self._client.has)
+        return features_of(self._client.has, has_countdown=self._account.dialect.has_countdown)
 
     def missing(self) -> tuple[str, ...]:
         """What this exchange lacks without which no grid can be traded safely on it."""
@@ -280,7 +293,6 @@ class CcxtExchange:
             orders=self._orders,
             trades=self._trades,
             symbols=symbols,
-            now_ms=self._account.now_ms,
             exchange_ms=self.exchange_ms,
             tell=self._report,
         )

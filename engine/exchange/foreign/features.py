@@ -22,7 +22,6 @@ _FEATURES = (
     ("the account's own fees", ("fetchTradingFee",), "the market's public fees"),
     ("its clock", ("fetchTime",), "this machine's clock is trusted"),
     ("executions of one order", ("fetchOrderTrades",), "searched for among all executions"),
-    ("dead man's switch", ("cancelAllOrdersAfter",), "orders stay on the book when the line is lost"),
     ("funding history", ("fetchFundingHistory",), "funding is seen in the balance alone"),
     ("liquidations", ("fetchMyLiquidations",), "a lost position is seen when positions are compared"),
 )
@@ -36,8 +35,20 @@ _NEEDED = {
 }
 
 
-def features_of(has: Mapping[str, Any]) -> tuple[Feature, ...]:
-    """What is there, and what is done instead of what is not."""
+def features_of(has: Mapping[str, Any], *, has_countdown: bool) -> tuple[Feature, ...]:
+    """What is there, and what is done instead of what is not.
+
+    ``has_countdown``: its dead man's switch really counts down, which the library does not say.
+    """
+    switch = Feature(
+        name="dead man's switch",
+        is_there=has_countdown and bool(has.get("cancelAllOrdersAfter")),
+        instead="orders stay on the book when the line is lost",
+    )
+    return (*_told(has), switch)
+
+
+def _told(has: Mapping[str, Any]) -> tuple[Feature, ...]:
     return tuple(
         Feature(name=name, is_there=any(has.get(key) for key in keys), instead=instead)
         for name, keys, instead in _FEATURES

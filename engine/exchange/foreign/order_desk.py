@@ -4,28 +4,27 @@ Orders go by our client order id. What the exchange answers is checked against w
 speaks of another order is no answer.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 
 from engine.exchange.foreign.client import ForeignClient, Raw
 from engine.exchange.foreign.dialects import Dialect
 from engine.exchange.foreign.errors import RequestKind
-from engine.exchange.foreign.numbers import Unreadable, decimal_from
-from engine.exchange.foreign.order_index import KnownOrder, OrderIndex
+from engine.exchange.foreign.numbers import Unreadable, decimal_from, mapping_from
+from engine.exchange.foreign.order_index import REMEMBERED_MAX, KnownOrder, OrderIndex
+from engine.exchange.foreign.order_search import OrderSearch
 from engine.exchange.foreign.orders import client_id_of, is_bare, order_id_of, report_from_foreign
 from engine.exchange.foreign.requester import Requester
 from engine.exchange.foreign.scale import foreign_from_base
 from engine.exchange.foreign.trade_desk import TradeDesk
-from engine.model.errors import OrderNotFound, OutcomeUnknown, Rejected, Transient
+from engine.model.errors import OrderNotFound, OutcomeUnknown, Rejected, SettingsInvalid, Transient
 from engine.model.ids import key_from_client_order_id
 from engine.model.market import Market
 from engine.model.money import ZERO, text_from_decimal
 from engine.model.order import TERMINAL_STATUSES, Fill, OrderReport, OrderRequest, OrderStatus, Side
 
-_LIST_LIMIT = 50
-"""How many of the newest orders are looked through for one; no exchange refuses so few."""
 _SIDES = frozenset(side.value for side in Side)
 
 
@@ -59,6 +58,9 @@ class OrderDesk:
         self._trades = trades
         self._markets = markets
         self._now_ms = now_ms
+        self._search = OrderSearch(client, dialect, requester=requester, now_ms=now_ms)
+        self._sent_ms: OrderedDict[str, int] = OrderedDict()
+        """When the orders of this run were sent: lists that reach further back tell for certain."""
 
     async def place(self, request: OrderRequest) -> OrderReport:
         """Place a limit order; its first report.
@@ -73,12 +75,13 @@ class OrderDesk:
             request.client_order_id, post_only=request.post_only, reduce_only=request.reduce_only
         )
         amount, price = self._written(request, market)
+        self._note_sent(request.client_order_id)
         raw = await self._requester.send(
             f"place {request.client_order_id}",
             lambda: self._client.create_order(request.symbol, "limit", request.side.value, amount, price, params),
             RequestKind.PLACE,
         )
-        return self._acknowledged(raw, request, market)
+        return self._acknowledged(mapping_from(raw), request, market)
 
     async def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
         """Cancel an open order; its final report, with all of its fills.
@@ -95,12 +98,12 @@ class OrderDesk:
             lambda: self._client.cancel_order(order_id, symbol, params),
             RequestKind.CANCEL,
         )
-        report = self._closed_unfilled(raw, symbol, client_order_id)
+        report = self._closed_unfilled(mapping_from(raw), symbol, client_order_id)
         if report is not None:
             return report
         try:
             report = await self.fetch(symbol, client_order_id)
-        except (Transient, OrderNotFound) as error:
+        except (Transient, Rejected, SettingsInvalid) as error:
             raise OutcomeUnknown(f"cancelled {client_order_id}, but what became of it is not told: {error}") from error
         if report.status not in TERMINAL_STATUSES:
             raise OutcomeUnknown(f"cancelling {client_order_id} was taken, but the order is still {report.status}")
@@ -110,7 +113,7 @@ class OrderDesk:
         """The order with all of its fills that the exchange shows by now, open or not. Raises ``OrderNotFound``."""
         known = self._index.order_id_of(client_order_id)
         if known is None and not self._dialect.can_fetch_by_client_id:
-            raw = await self._found_in_lists(symbol, client_order_id)
+            raw = await self._found(symbol, client_order_id)
         else:
             raw = await self._fetched(symbol, client_order_id, known)
         told = client_id_of(raw)
@@ -119,21 +122,18 @@ class OrderDesk:
         return await self._whole(_Told(raw=raw, market=self._markets[symbol], client_order_id=client_order_id))
 
     async def fetch_open(self, symbol: str) -> Sequence[OrderReport]:
-        """All open orders of the account on a symbol, foreign ones too, each with all of its fills."""
+        """All open orders of the account on a symbol, foreign ones too; of ours each with all of its fills.
+
+        An order of somebody else that is of a kind no grid places is left out: it is not ours to understand.
+        """
         market = self._markets[symbol]
-        limit, params = self._dialect.open_orders_limit, dict(self._dialect.open_orders_extra)
-        raws = await self._requester.read(
-            f"open orders {symbol}", lambda: self._client.fetch_open_orders(symbol, None, limit, params)
-        )
         reports: list[OrderReport] = []
-        for raw in raws:
+        for raw in await self._search.open_orders(market):
             told = _Told(raw=raw, market=market, client_order_id=self._name_of(raw, symbol))
-            try:
+            if key_from_client_order_id(told.client_order_id) is not None:
                 reports.append(await self._whole(told))
-            except Transient:
-                # An order of somebody else may be of a kind that no grid places; it is not ours to understand.
-                if key_from_client_order_id(told.client_order_id) is not None:
-                    raise
+            elif (foreign := self.report_of(raw, symbol, ())) is not None:
+                reports.append(foreign)
         return [report for report in reports if report.status not in TERMINAL_STATUSES]
 
     def report_of(self, raw: Raw, symbol: str, fills: Sequence[Fill]) -> OrderReport | None:
@@ -158,7 +158,13 @@ class OrderDesk:
         price, amount = decimal_from(raw.get("price")) or ZERO, decimal_from(raw.get("amount")) or ZERO
         self._index.learn(
             KnownOrder(
-                client_order_id=name, order_id=order_id, symbol=symbol, side=Side(side), price=price, amount=amount
+                client_order_id=name,
+                order_id=order_id,
+                symbol=symbol,
+                side=Side(side),
+                price=price,
+                amount=amount,
+                is_guess=True,
             )
         )
 
@@ -204,13 +210,14 @@ class OrderDesk:
         order_id = None if by_ours else known
         params = dialect.lookup_params(client_order_id, order_id=order_id)
         try:
-            raw = await self._requester.look_up(
+            told = await self._requester.look_up(
                 f"order {client_order_id}", lambda: self._client.fetch_order(order_id or "", symbol, params)
             )
         except OrderNotFound:
             if dialect.client_id_life_seconds is None or not by_ours:
                 raise
-            return await self._found_in_lists(symbol, client_order_id)  # it may only have forgotten our id
+            return await self._found(symbol, client_order_id)  # it may only have forgotten our id
+        raw = mapping_from(told)
         if order_id_of(raw) is None:
             raise Transient(f"asked for order {client_order_id}, the exchange answered with nothing")
         return raw
@@ -219,40 +226,22 @@ class OrderDesk:
         """What the exchange calls an order of ours. Raises ``OrderNotFound``."""
         known = self._index.order_id_of(client_order_id)
         if known is None:
-            known = order_id_of(await self._found_in_lists(symbol, client_order_id))
+            known = order_id_of(await self._found(symbol, client_order_id))
         if known is None:
             raise OrderNotFound(f"the exchange tells no id of order {client_order_id}")
         return known
 
-    async def _found_in_lists(self, symbol: str, client_order_id: str) -> Raw:
-        """The order among the open and the newest closed ones, where an exchange cannot be asked by our id.
+    async def _found(self, symbol: str, client_order_id: str) -> Raw:
+        """The order in the exchange's lists. Raises ``OrderNotFound``, ``OutcomeUnknown``, ``Transient``."""
+        sent_ms = self._sent_ms.get(client_order_id)
+        raw = await self._search.find(self._markets[symbol], client_order_id, sent_ms=sent_ms)
+        self._learn(raw, symbol)
+        return raw
 
-        Raises:
-            OrderNotFound: it is in none of them.
-            OutcomeUnknown: nor is it, but there may be older ones.
-        """
-        params = self._dialect.list_params(client_order_id)
-        is_cut = False
-        for fetch in self._lists():
-            page = await self._requester.look_up(
-                f"order {client_order_id}", partial(fetch, symbol, None, _LIST_LIMIT, params)
-            )
-            for raw in page:
-                if client_id_of(raw) == client_order_id:
-                    self._learn(raw, symbol)
-                    return raw
-            is_cut |= not params and len(page) >= _LIST_LIMIT
-        if is_cut:
-            raise OutcomeUnknown(f"order {client_order_id} is not among the newest orders on {symbol}; it may be older")
-        raise OrderNotFound(f"no order {client_order_id} among the open and the closed ones on {symbol}")
-
-    def _lists(self) -> Sequence[Callable[..., Awaitable[Sequence[Raw]]]]:
-        """Open orders first: one that closes meanwhile is then in the next."""
-        client, has = self._client, self._client.has
-        if has.get("fetchCanceledAndClosedOrders") is True:
-            return client.fetch_open_orders, client.fetch_canceled_and_closed_orders
-        closed = client.fetch_open_orders, client.fetch_closed_orders
-        return (*closed, client.fetch_canceled_orders) if has.get("fetchCanceledOrders") else closed
+    def _note_sent(self, client_order_id: str) -> None:
+        self._sent_ms[client_order_id] = self._now_ms()
+        if len(self._sent_ms) > REMEMBERED_MAX:
+            self._sent_ms.popitem(last=False)
 
     async def _whole(self, told: _Told) -> OrderReport:
         """A report with every execution that the exchange shows by now."""
@@ -285,7 +274,10 @@ class OrderDesk:
     def _learn(self, raw: Raw, symbol: str) -> None:
         """Remember which order the exchange speaks of."""
         order_id, name = order_id_of(raw), client_id_of(raw)
-        if order_id is None or name is None or self._index.by_order_id(symbol, order_id) is not None:
+        if order_id is None or name is None:
+            return
+        known = self._index.by_order_id(symbol, order_id)
+        if known is not None and not known.is_guess:
             return
         try:
             report = report_from_foreign(

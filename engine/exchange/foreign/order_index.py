@@ -10,7 +10,7 @@ from decimal import Decimal
 from engine.model.order import Fill, Side
 
 REMEMBERED_MAX = 20_000
-_FILLS_PER_ORDER_MAX = 1_000
+_FILLS_PER_ORDER_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,8 @@ class KnownOrder:
     side: Side
     price: Decimal
     amount: Decimal
+    is_guess: bool = False
+    """Read from an execution; the order itself has not been told yet."""
 
 
 class OrderIndex:
@@ -41,7 +43,8 @@ class OrderIndex:
         self._order_id_of[order.client_order_id] = order.order_id
         if len(self._by_order_id) > REMEMBERED_MAX:
             _, gone = self._by_order_id.popitem(last=False)
-            self._order_id_of.pop(gone.client_order_id, None)
+            if self._order_id_of.get(gone.client_order_id) == gone.order_id:
+                del self._order_id_of[gone.client_order_id]
 
     def by_order_id(self, symbol: str, order_id: str) -> KnownOrder | None:
         """The order that the exchange calls so; its ids are unique on one symbol only."""

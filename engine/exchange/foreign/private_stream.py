@@ -13,7 +13,7 @@ from engine.exchange.foreign.fills import fill_from_foreign
 from engine.exchange.foreign.numbers import Unreadable
 from engine.exchange.foreign.order_desk import OrderDesk
 from engine.exchange.foreign.order_index import OrderIndex
-from engine.exchange.foreign.orders import client_id_of, order_id_of
+from engine.exchange.foreign.orders import order_id_of
 from engine.exchange.foreign.trade_desk import order_id_of_trade
 from engine.model.market import Market
 from engine.model.order import Fill, OrderReport, OrderStatus
@@ -23,6 +23,8 @@ _TOLD_RUN = 64
 """What is updated moves to the end, so after so many old entries in a row there is nothing new before them."""
 K = TypeVar("K")
 V = TypeVar("V")
+Name = tuple[str, ...]
+State = tuple[object, ...]
 
 
 class PrivateStream:
@@ -42,19 +44,19 @@ class PrivateStream:
         self._index = index
         self._markets = markets
         self._tell = tell
-        self._told_trades: OrderedDict[str, None] = OrderedDict()
-        self._told_orders: OrderedDict[tuple[str, str], tuple[object, ...]] = OrderedDict()
+        self._told_trades: OrderedDict[Name, None] = OrderedDict()
+        self._told_orders: OrderedDict[Name, State] = OrderedDict()
 
     def look(self) -> None:
         """Tell what has come since the last look."""
-        fresh = self._take_trades(_newest(self._client.myTrades, self._is_told_trade))
+        fresh = self._take_trades(_newest(self._client.myTrades, self.is_told))
         for raw in _newest(self._client.orders, self._is_told_order):
+            _note(self._told_orders, _name_of_order(raw), _state_of(raw))
             symbol, order_id = str(raw.get("symbol")), order_id_of(raw)
             if symbol not in self._markets or order_id is None:
                 continue
             fills = fresh.pop((symbol, order_id), [])
             report = self._orders.report_of(raw, symbol, fills)
-            _note(self._told_orders, (symbol, order_id), _state_of(raw))
             if report is not None:
                 self._tell(report)
             elif fills:
@@ -64,24 +66,25 @@ class PrivateStream:
 
     def take(self, raws: Iterable[Raw]) -> int:
         """Tell executions that were fetched; how many of them no stream had told."""
-        fresh = self._take_trades(raw for raw in raws if not self._is_told_trade(raw))
+        fresh = self._take_trades(raw for raw in raws if not self.is_told(raw))
         for (symbol, order_id), fills in fresh.items():
             self._tell_fills(symbol, order_id, fills)
         return sum(len(fills) for fills in fresh.values())
 
-    def _is_told_trade(self, raw: Raw) -> bool:
+    def is_told(self, raw: Raw) -> bool:
+        """Whether an execution was told before."""
         return _name_of_trade(raw) in self._told_trades
 
     def _is_told_order(self, raw: Raw) -> bool:
-        return self._told_orders.get((str(raw.get("symbol")), order_id_of(raw) or "")) == _state_of(raw)
+        return self._told_orders.get(_name_of_order(raw)) == _state_of(raw)
 
     def _take_trades(self, raws: Iterable[Raw]) -> dict[tuple[str, str], list[Fill]]:
         fresh: dict[tuple[str, str], list[Fill]] = {}
         for raw in raws:
+            _note(self._told_trades, _name_of_trade(raw), None)
             symbol, order_id = str(raw.get("symbol")), order_id_of_trade(raw)
             if symbol not in self._markets or order_id is None or raw.get("id") is None:
                 continue
-            _note(self._told_trades, _name_of_trade(raw), None)
             fill = self._fill(raw, symbol)
             if fill is None:
                 continue  # its fee is not told here: whoever sees that something was filled asks for it
@@ -122,7 +125,7 @@ def _newest(cache: Any, is_told: Callable[[Raw], bool]) -> list[Raw]:
     found: list[Raw] = []
     run = 0
     for raw in reversed(cache or ()):
-        if not isinstance(raw, Mapping):
+        if not isinstance(raw, dict):
             continue
         if is_told(raw):
             run += 1
@@ -134,15 +137,21 @@ def _newest(cache: Any, is_told: Callable[[Raw], bool]) -> list[Raw]:
     return found[::-1]
 
 
-def _name_of_trade(raw: Raw) -> str:
-    return f"{raw.get('symbol')} {raw.get('id')} {order_id_of_trade(raw)} {raw.get('side')}"
+def _name_of_trade(raw: Raw) -> Name:
+    get = raw.get
+    return str(get("symbol")), str(get("id")), str(get("order")), str(get("side"))
 
 
-def _state_of(raw: Raw) -> tuple[object, ...]:
-    return raw.get("status"), str(raw.get("filled")), client_id_of(raw)
+def _name_of_order(raw: Raw) -> Name:
+    return str(raw.get("symbol")), str(raw.get("id"))
+
+
+def _state_of(raw: Raw) -> State:
+    return raw.get("status"), raw.get("filled"), raw.get("clientOrderId")
 
 
 def _note(told: OrderedDict[K, V], key: K, value: V) -> None:
     told[key] = value
+    told.move_to_end(key)
     if len(told) > _SEEN_MAX:
         told.popitem(last=False)

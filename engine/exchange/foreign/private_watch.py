@@ -5,7 +5,6 @@ clock: one that the stream should have brought long ago is told all the same, an
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 import anyio
 
@@ -16,10 +15,13 @@ from engine.exchange.foreign.private_stream import PrivateStream
 from engine.exchange.foreign.stream_session import StreamBroken, StreamSession
 from engine.exchange.foreign.trade_desk import TradeDesk
 from engine.model.errors import GridwrightError, OrderNotFound
-from engine.model.order import OrderReport
+from engine.model.ids import key_from_client_order_id
+from engine.model.order import TERMINAL_STATUSES, OrderReport
 
-STALE_MS = 5_000
-"""An execution that is so old and was not brought by the stream: the stream is dead."""
+STALE_SECONDS = 5.0
+"""An execution that the stream has not brought so long after it was asked for: the stream is dead."""
+GRACE_MS = 5_000
+"""The stream need not bring what happened before it was open, by clocks that may differ so much."""
 CHECK_SECONDS = 15.0
 POLL_SECONDS = 3.0
 """How often is asked where the exchange has no such stream."""
@@ -41,7 +43,6 @@ class PrivateWatch:
         orders: OrderDesk,
         trades: TradeDesk,
         symbols: Sequence[str],
-        now_ms: Callable[[], int],
         exchange_ms: Callable[[], int],
         tell: Callable[[OrderReport], None],
     ) -> None:
@@ -51,11 +52,10 @@ class PrivateWatch:
         self._orders = orders
         self._trades = trades
         self._symbols = tuple(dict.fromkeys(symbols))
-        self._now_ms = now_ms
         self._exchange_ms = exchange_ms
         self._tell = tell
         self._since_ms: dict[str, int] = {}
-        self._open: dict[str, frozenset[str]] = {}
+        self._open: dict[str, set[str]] = {}
 
     @property
     def has_orders(self) -> bool:
@@ -70,14 +70,18 @@ class PrivateWatch:
     async def open(self, session: StreamSession) -> None:
         """Start the pumps; returns when the streams can be taken to be there."""
         if self.has_orders:
-            session.pump("own orders", self._client.watch_orders)
+            session.pump("own orders", self._client.watch_orders, self._take)
         else:
             session.start(self._poll_orders)
         if self.has_trades:
-            session.pump("own executions", self._client.watch_my_trades)
+            session.pump("own executions", self._client.watch_my_trades, self._take)
         if self.has_orders or self.has_trades:
             await self._until_connected()
         session.start(self._check_on_a_clock)
+
+    def _take(self, _: object) -> None:
+        """Something came; the library hands on a part of it and keeps all of it."""
+        self.look()
 
     async def _until_connected(self) -> None:
         while not self._is_connected():  # noqa: ASYNC110 - the library tells nobody
@@ -89,13 +93,15 @@ class PrivateWatch:
         return bool(connections) and all(each.isConnected for each in connections)
 
     async def _check_on_a_clock(self) -> None:
+        blamed_ms = self._exchange_ms() + GRACE_MS
         await anyio.sleep(_FIRST_CHECK_SECONDS)
         while True:
             for symbol in self._symbols:
-                await self._check(symbol)
+                await self._check(symbol, blamed_ms)
             await anyio.sleep(CHECK_SECONDS if self.has_trades else POLL_SECONDS)
 
-    async def _check(self, symbol: str) -> None:
+    async def _check(self, symbol: str, blamed_ms: int) -> None:
+        """Tell what no stream has told; it is to blame for what it misses of after ``blamed_ms``."""
         since_ms = self._since_ms.setdefault(symbol, self._exchange_ms() - _OVERLAP_MS)
         asked_ms = self._exchange_ms()
         try:
@@ -103,11 +109,13 @@ class PrivateWatch:
         except GridwrightError:
             return  # asked again in a moment; a connection that is gone shows itself
         self._since_ms[symbol] = asked_ms - _OVERLAP_MS
-        old, fresh = _split(raws, asked_ms - STALE_MS)
-        missed = self._stream.take(old)
-        if not self.has_trades:
-            self._stream.take(fresh)
-        elif missed:
+        owed = [raw for raw in raws if self.has_trades and _at_ms(raw) >= blamed_ms]
+        self._stream.take(raw for raw in raws if not self.has_trades or _at_ms(raw) < blamed_ms)
+        if all(map(self._stream.is_told, owed)):
+            return
+        # No clock says how old an execution is: the stream is given its time from when the exchange told it here.
+        await anyio.sleep(STALE_SECONDS)
+        if missed := self._stream.take(owed):
             raise StreamBroken(f"{missed} executions on {symbol} were not brought by the private stream: it is dead")
 
     async def _poll_orders(self) -> None:
@@ -122,18 +130,28 @@ class PrivateWatch:
     async def _compare_open(self, symbol: str) -> None:
         """Tell what is open, and what became of what was."""
         reports = await self._orders.fetch_open(symbol)
-        names = frozenset(report.client_order_id for report in reports)
-        gone = self._open.get(symbol, frozenset()) - names
-        self._open[symbol] = names | gone
+        own = {each.client_order_id for each in reports if key_from_client_order_id(each.client_order_id) is not None}
+        known = self._open.setdefault(symbol, set())
+        gone = known - own
+        known |= own
         for report in reports:
             self._tell(report)
-        for name in gone:
-            with suppress(OrderNotFound):
-                self._tell(await self._orders.fetch(symbol, name))
-            self._open[symbol] -= {name}
+        for name in sorted(gone):
+            await self._tell_end(symbol, name)
+
+    async def _tell_end(self, symbol: str, name: str) -> None:
+        """An order is in no list of open ones any more, which may be late."""
+        try:
+            report = await self._orders.fetch(symbol, name)
+        except OrderNotFound:
+            self._open[symbol].discard(name)
+            return
+        except GridwrightError:
+            return  # asked again in a moment; others are not to wait for it
+        self._tell(report)
+        if report.status in TERMINAL_STATUSES:
+            self._open[symbol].discard(name)
 
 
-def _split(raws: Sequence[Raw], old_ms: int) -> tuple[list[Raw], list[Raw]]:
-    """The executions up to a time, and those after it."""
-    old = [raw for raw in raws if (millis_from(raw.get("timestamp")) or 0) <= old_ms]
-    return old, [raw for raw in raws if (millis_from(raw.get("timestamp")) or 0) > old_ms]
+def _at_ms(raw: Raw) -> int:
+    return millis_from(raw.get("timestamp")) or 0

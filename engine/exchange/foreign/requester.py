@@ -13,13 +13,17 @@ from engine.exchange.foreign.bans import Bans
 from engine.exchange.foreign.client import ForeignClient
 from engine.exchange.foreign.dialects import Dialect
 from engine.exchange.foreign.errors import RequestKind, ban_until_ms, error_from_foreign, is_clock_error
-from engine.model.errors import GridwrightError, Transient
+from engine.exchange.foreign.paging import Nonces
+from engine.exchange.foreign.reasons import codes_in, has_any, text_of
+from engine.model.errors import GridwrightError, RetryScope, Transient
 from engine.model.snapshot import EventLevel
 
 T = TypeVar("T")
 Notice = Callable[[str, EventLevel], None]
 READS_AT_ONCE = 4
 _BAN_MARGIN_MS = 1000
+_BROKEN_SECONDS = 15.0
+"""The wait where something must be changed first, such as a key that was withdrawn."""
 
 
 class Requester:
@@ -41,7 +45,10 @@ class Requester:
         self._bans = bans
         self._notice = notice
         self._clock_is_wrong = clock_is_wrong
+        self.is_in_use = False
+        """Whether the exchange was opened: from then on nothing is a reason to end."""
         self._reads = anyio.CapacityLimiter(READS_AT_ONCE)
+        self._turn = anyio.CapacityLimiter(1) if dialect.nonces is Nonces.RISING else None
 
     async def read(self, what: str, call: Callable[[], Awaitable[T]]) -> T:
         """A request that changes nothing. Raises ``Transient``, ``SettingsInvalid`` or ``Rejected``."""
@@ -62,6 +69,12 @@ class Requester:
             OutcomeUnknown: it may have been executed.
             SettingsInvalid: keys, permissions, symbol or network are not as they must be.
         """
+        if self._turn is None:
+            return await self._sent(what, call, kind)
+        async with self._turn:
+            return await self._sent(what, call, kind)
+
+    async def _sent(self, what: str, call: Callable[[], Awaitable[T]], kind: RequestKind) -> T:
         self._check_ban()
         try:
             return await call()
@@ -74,19 +87,35 @@ class Requester:
         wait_ms = self._bans.until_ms - self._now_ms()
         if wait_ms > 0:
             text = f"{self._client.id} has banned this address; nothing is asked for {wait_ms / 1000:.0f} s"
-            raise Transient(text, retry_after_seconds=wait_ms / 1000)
+            raise Transient(text, retry_after_seconds=wait_ms / 1000, scope=RetryScope.ACCOUNT)
 
     def _judged(self, error: Exception, kind: RequestKind, what: str) -> GridwrightError:
         now_ms = self._now_ms()
         headers = self._client.last_response_headers or {}
-        until_ms = ban_until_ms(error, headers, now_ms)
-        if until_ms is not None and until_ms > now_ms:
-            self._bans.extend(until_ms + _BAN_MARGIN_MS)
-            seconds = (until_ms - now_ms) / 1000
-            self._notice(
-                f"{self._client.id} asks for silence: no request for {seconds:.0f} s; orders rest unattended",
-                EventLevel.WARNING,
-            )
+        ours = error_from_foreign(error, kind, self._dialect, what=what, headers=headers, now_ms=now_ms)
         if is_clock_error(error, self._dialect):
             self._clock_is_wrong()
-        return error_from_foreign(error, kind, self._dialect, what=what, headers=headers, now_ms=now_ms)
+        if self._is_order_rate(error):
+            # New orders alone are too many: cancellations and questions go on.
+            return _scoped(ours, RetryScope.ORDERS)
+        until_ms = ban_until_ms(error, headers, now_ms)
+        if until_ms is None or until_ms <= now_ms:
+            return ours
+        self._bans.extend(until_ms + _BAN_MARGIN_MS)
+        seconds = (until_ms - now_ms) / 1000
+        self._notice(
+            f"{self._client.id} asks for silence: no request for {seconds:.0f} s; orders rest unattended",
+            EventLevel.WARNING,
+        )
+        return _scoped(ours, RetryScope.ACCOUNT)
+
+    def _is_order_rate(self, error: Exception) -> bool:
+        text = text_of(error)
+        return has_any(self._dialect.order_rate, text, codes_in(text))
+
+
+def _scoped(error: GridwrightError, scope: RetryScope) -> GridwrightError:
+    """The same, and what has to wait; an error that is not to be tried again stays as it is."""
+    if not isinstance(error, Transient):
+        return error
+    return Transient(str(error), retry_after_seconds=error.retry_after_seconds, scope=scope)

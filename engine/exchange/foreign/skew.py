@@ -16,6 +16,8 @@ from engine.model.snapshot import EventLevel
 SAMPLES = 5
 PERIOD_SECONDS = 600.0
 RETRY_SECONDS = 15.0
+REST_SECONDS = 5.0
+"""Between two measurements: an exchange that goes on refusing our time must not be asked without a pause."""
 TOLD_MS = 500
 """A clock that is off by more is told to the user, corrected or not."""
 
@@ -42,6 +44,19 @@ async def measure_skew(ask: Callable[[], Awaitable[int]], now_ms: Callable[[], i
             best = Skew(offset_ms=told_ms - asked_ms - took_ms // 2, error_ms=took_ms // 2 + 1)
     assert best is not None
     return best
+
+
+class Rising:
+    """A clock that never tells the same time twice nor goes back: some exchanges take it for the request's number."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self._told_ms = 0
+
+    def __call__(self) -> int:
+        """The time, or one millisecond after the last one told."""
+        self._told_ms = max(self._now_ms(), self._told_ms + 1)
+        return self._told_ms
 
 
 class SkewWatch:
@@ -95,3 +110,5 @@ class SkewWatch:
             except GridwrightError:
                 await anyio.sleep(RETRY_SECONDS)
                 self._wanted.set()
+            else:
+                await anyio.sleep(REST_SECONDS)

@@ -7,18 +7,19 @@ the exchange answers when it is asked.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
 
-from engine.exchange.foreign.client import ForeignClient
 from engine.exchange.foreign.errors import clean_reason
 
 LOOK_SECONDS = 0.25
-_STUCK_LOOKS = 8
-"""A message that lies unread in a connection for so many looks: nobody reads there any more."""
+ASLEEP_MS = 5_000
+"""The wall clock has gone on by so much more than this process has: the machine slept, and every connection is dead."""
+_BREATH = 64
+"""A stream that always has something at once lets everybody else run after so many messages."""
 
 
 class StreamBroken(Exception):
@@ -26,15 +27,14 @@ class StreamBroken(Exception):
 
 
 class StreamSession:
-    """Runs pumps until one of them breaks. ``look`` is called whenever something may have come, and on a clock."""
+    """Runs pumps until one of them breaks. ``look`` is called on a clock; what it says is wrong ends the session."""
 
-    def __init__(self, client: ForeignClient, tasks: TaskGroup, *, look: Callable[[], None]) -> None:
-        self._client = client
+    def __init__(self, tasks: TaskGroup, *, look: Callable[[], str | None], now_ms: Callable[[], int]) -> None:
         self._tasks = tasks
         self._look = look
-        self._stuck: dict[str, tuple[int, int]] = {}
+        self._now_ms = now_ms
 
-    def pump(self, name: str, watch: Callable[[], Awaitable[Any]], took: Callable[[Any], None] | None = None) -> None:
+    def pump(self, name: str, watch: Callable[[], Awaitable[Any]], took: Callable[[Any], None]) -> None:
         """Watch a stream as long as the session lives; ``took`` gets what each message brought."""
         self._tasks.start_soon(self._pump, name, watch, took)
 
@@ -43,10 +43,11 @@ class StreamSession:
         self._tasks.start_soon(work)
 
     def start_looking(self) -> None:
-        """Look on a clock from now on, and whether somebody still reads every connection."""
+        """Look on a clock from now on."""
         self._tasks.start_soon(self._look_on_a_clock)
 
-    async def _pump(self, name: str, watch: Callable[[], Awaitable[Any]], took: Callable[[Any], None] | None) -> None:
+    async def _pump(self, name: str, watch: Callable[[], Awaitable[Any]], took: Callable[[Any], None]) -> None:
+        messages = 0
         while True:
             try:
                 brought = await watch()
@@ -55,30 +56,25 @@ class StreamSession:
                     raise
                 # The library cancels what waits on a connection that it closes.
                 raise StreamBroken(f"{name}: the connection was closed") from None
+            except StreamBroken:
+                raise
             except Exception as error:  # noqa: BLE001 - whatever breaks in the library ends the session, never the engine
                 raise StreamBroken(f"{name}: {clean_reason(error)}") from None
-            if took is not None:
-                took(brought)
-            self._look()
+            took(brought)
+            messages += 1
+            if messages % _BREATH == 0:
+                await anyio.lowlevel.checkpoint()
 
     async def _look_on_a_clock(self) -> None:
         while True:
+            wall_ms, awake_seconds = self._now_ms(), anyio.current_time()
             await anyio.sleep(LOOK_SECONDS)
-            self._look()
-            self._check_is_read(self._client.clients)
-
-    def _check_is_read(self, connections: Mapping[str, Any]) -> None:
-        for url, connection in list(connections.items()):
-            buffer = connection.buffer
-            if not buffer:
-                self._stuck.pop(url, None)
-                continue
-            first = id(buffer[0])
-            seen, looks = self._stuck.get(url, (first, 0))
-            looks = looks + 1 if seen == first else 0
-            self._stuck[url] = first, looks
-            if looks >= _STUCK_LOOKS:
-                raise StreamBroken("a message could not be read, and nobody reads that connection any more")
+            slept_ms = self._now_ms() - wall_ms - (anyio.current_time() - awake_seconds) * 1000
+            if slept_ms > ASLEEP_MS:
+                raise StreamBroken(f"this machine slept, or its clock was set forward, by {slept_ms / 1000:.0f} s")
+            problem = self._look()
+            if problem is not None:
+                raise StreamBroken(problem)
 
 
 def _is_cancelled() -> bool:

@@ -14,6 +14,7 @@ from anyio.abc import TaskStatus
 
 from engine.exchange.foreign.candle_stream import CandleStream
 from engine.exchange.foreign.client import ForeignClient
+from engine.exchange.foreign.connections import Connections
 from engine.exchange.foreign.price_stream import PriceStream
 from engine.exchange.foreign.private_watch import PrivateWatch
 from engine.exchange.foreign.requester import Notice
@@ -27,7 +28,6 @@ OPEN_SECONDS_MAX = 30.0
 LONG_MS = 60_000
 """A session that lived for so long ends all back-off."""
 _BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-_CLOSE_SECONDS_MAX = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,52 +43,72 @@ class StreamParts:
     dice: Random
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Life:
+    """One session: why it ended, and how long every stream was there. ``lived_ms`` None: they never were."""
+
+    reason: str
+    lived_ms: int | None
+
+
 class Streams:
     """One per account; ``run`` may be called again after it was cancelled."""
 
     def __init__(self, parts: StreamParts) -> None:
         self._parts = parts
+        self._connections = Connections(parts.client)
 
     async def run(self, listener: ExchangeListener, *, task_status: TaskStatus[None]) -> None:
         """Keep the streams up until cancelled; started once they were whole for the first time."""
-        parts = self._parts
         listener.on_connection(Connection.CONNECTING)
-        failures, is_started = 0, False
-        try:
-            while True:
-                connected_ms: int | None = None
-                reason = ""
-                try:
-                    async with anyio.create_task_group() as tasks:
-                        session = StreamSession(parts.client, tasks, look=self._look)
-                        await self._open(session, listener)
-                        connected_ms = parts.now_ms()
-                        listener.on_connection(Connection.CONNECTED)
-                        if not is_started:
-                            is_started = True
-                            task_status.started()
-                        await anyio.sleep_forever()
-                except* StreamBroken as group:
-                    reason = _first_text(group)
-                lived_ms = 0 if connected_ms is None else parts.now_ms() - connected_ms
-                failures = 0 if lived_ms > LONG_MS else failures + 1
-                if connected_ms is not None:
-                    listener.on_connection(Connection.DISCONNECTED)
-                parts.notice(f"the streams broke: {reason}", EventLevel.WARNING)
-                await self._close()
-                await anyio.sleep(self._back_off(failures))
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._close()
+        is_started = False
 
-    def _look(self) -> None:
-        self._parts.prices.look()
-        if self._parts.orders is not None:
-            self._parts.orders.look()
+        def whole() -> None:
+            nonlocal is_started
+            listener.on_connection(Connection.CONNECTED)
+            if not is_started:
+                is_started = True
+                task_status.started()
+
+        failures, told = 0, ""
+        try:
+            with self._connections.catching_failures():
+                while True:
+                    life = await self._live(listener, whole)
+                    self._fall_silent()
+                    failures = failures + 1 if life.lived_ms is None or life.lived_ms <= LONG_MS else 0
+                    if life.lived_ms is not None:
+                        listener.on_connection(Connection.DISCONNECTED)
+                    if life.lived_ms is not None or life.reason != told:
+                        told = life.reason
+                        self._parts.notice(f"the streams broke: {told}", EventLevel.WARNING)
+                    await self._connections.let_go()
+                    await anyio.sleep(self._back_off(failures))
+        finally:
+            self._fall_silent()
+            with anyio.CancelScope(shield=True):
+                await self._connections.let_go()
+
+    async def _live(self, listener: ExchangeListener, whole: Callable[[], None]) -> _Life:
+        """One session, until it breaks."""
+        parts = self._parts
+        whole_ms: int | None = None
+        reason = ""
+        try:
+            async with anyio.create_task_group() as tasks:
+                session = StreamSession(tasks, look=self._look, now_ms=parts.now_ms)
+                await self._open(session, listener)
+                whole_ms = parts.now_ms()
+                whole()
+                await anyio.sleep_forever()
+        except* StreamBroken as group:
+            reason = _first_text(group)
+        return _Life(reason=reason, lived_ms=None if whole_ms is None else parts.now_ms() - whole_ms)
 
     async def _open(self, session: StreamSession, listener: ExchangeListener) -> None:
         """Open every stream; returns when all of them are there. Raises ``StreamBroken``."""
         parts = self._parts
+        session.start_looking()
         try:
             with anyio.fail_after(OPEN_SECONDS_MAX):
                 if parts.orders is not None:
@@ -99,17 +119,21 @@ class Streams:
             raise StreamBroken(f"expected every stream within {OPEN_SECONDS_MAX:g} s") from None
         except GridwrightError as error:
             raise StreamBroken(str(error)) from error
-        session.start_looking()
+
+    def _look(self) -> str | None:
+        """Tell what came while nobody waited; what is wrong with the connections."""
+        self._parts.prices.look()
+        if self._parts.orders is not None:
+            self._parts.orders.look()
+        return self._connections.problem()
+
+    def _fall_silent(self) -> None:
+        self._parts.prices.close()
+        self._parts.candles.close()
 
     def _back_off(self, failures: int) -> float:
-        longest = _BACK_OFF_SECONDS[min(failures, len(_BACK_OFF_SECONDS)) - 1] if failures else _BACK_OFF_SECONDS[0]
+        longest = _BACK_OFF_SECONDS[min(max(failures, 1), len(_BACK_OFF_SECONDS)) - 1]
         return longest * (0.5 + self._parts.dice.random() / 2)
-
-    async def _close(self) -> None:
-        """Let go of every connection; what is left of the old session must not speak into the new one."""
-        self._parts.candles.close()
-        with anyio.move_on_after(_CLOSE_SECONDS_MAX):
-            await self._parts.client.close_ws_clients()
 
 
 def _first_text(group: BaseExceptionGroup[StreamBroken]) -> str:
