@@ -14,7 +14,7 @@ from importlib import import_module
 from benchmarks.peers import peer_lines
 from benchmarks.table import Row, heading_lines, machine_line, row_lines
 
-NAMES = ("quiet_ticks", "durable_reports", "replay_year", "ladder_frame", "journal", "startup")
+NAMES = ("quiet_ticks", "durable_reports", "replay_year", "ladder_frame", "journal", "startup", "live_path")
 TABLES = ("filters",)
 _ALL = (*NAMES, *TABLES)
 _PROFILE_LINES = 30

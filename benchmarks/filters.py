@@ -25,9 +25,10 @@ from engine.model.grid import GridState
 from engine.model.money import ZERO
 from engine.model.regime import ShadowView
 from engine.model.snapshot import EngineState, GridSnapshot, ProfitView
-from engine.runtime.assembly import World, open_world, run_world
+from engine.runtime.assembly import run_world
 from engine.runtime.clock import run_on
 from engine.runtime.engine import Engine
+from engine.runtime.worlds import SimulatedWorld, open_simulated_world
 from tests.sim.recorded import AUGUST, CRASH, YEAR_2020, YEAR_2022, YEAR_2024
 
 _SYMBOL = "BTC/USDT"
@@ -222,7 +223,7 @@ def outcome_of(market: Market, kind: Kind, file: Path, folder: Path) -> Outcome:
     source = replay_from_file(file, symbol=_SYMBOL, start_ms=_ms(market.start))
     settings = settings_from(_settings_text(market, kind, file, terms_of(source)), folder)
     begin = perf_counter()
-    with open_world(settings, fresh=True) as world:
+    with open_simulated_world(settings, fresh=True) as world:
         grid, records = run_on(world.clock, _live, world)
         seconds = perf_counter() - begin
         account = world.exchange.matching.balances()
@@ -291,7 +292,7 @@ def _settings_text(market: Market, kind: Kind, file: Path, terms: Terms) -> str:
             return text + _STOPS.format(stop=terms.stop, loss_max=_LOSS_MAX) + regime
 
 
-async def _live(world: World) -> tuple[GridSnapshot, list[Record]]:
+async def _live(world: SimulatedWorld) -> tuple[GridSnapshot, list[Record]]:
     """What the engine says at the end of the data. Raises ``AssertionError`` if it did not get there."""
     found: list[tuple[GridSnapshot, list[Record]]] = []
 

@@ -10,9 +10,10 @@ from benchmarks.table import Row
 from benchmarks.timing import rate_of
 from benchmarks.worlds import GRID, SYNTHETIC, settings_from
 from engine.model.actions import QuietBand
-from engine.runtime.assembly import World, open_world, run_world
+from engine.runtime.assembly import run_world
 from engine.runtime.clock import run_on
 from engine.runtime.engine import Engine
+from engine.runtime.worlds import SimulatedWorld, open_simulated_world
 
 TICKS = 500_000
 TARGET = 1_000_000
@@ -24,12 +25,12 @@ def measure() -> Iterator[Row]:
     found: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         settings = settings_from(SYNTHETIC + GRID, Path(folder))
-        with open_world(settings, fresh=True) as world:
+        with open_simulated_world(settings, fresh=True) as world:
             run_on(world.clock, _live, world, found)
     yield from found
 
 
-async def _live(world: World, found: list[Row]) -> None:
+async def _live(world: SimulatedWorld, found: list[Row]) -> None:
     async def started(engine: Engine) -> None:
         await engine.wait_started()
         await engine.wait_quiet()

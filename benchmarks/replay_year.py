@@ -13,9 +13,10 @@ from benchmarks.table import Row, Unit
 from benchmarks.timing import RUNS, rate_of
 from benchmarks.worlds import settings_from
 from engine.model.snapshot import EngineState
-from engine.runtime.assembly import World, open_world, run_world
+from engine.runtime.assembly import run_world
 from engine.runtime.clock import run_on
 from engine.runtime.engine import Engine
+from engine.runtime.worlds import SimulatedWorld, open_simulated_world
 
 TARGET = 300_000
 _SCAN = "NumPy scan of crossings"
@@ -113,13 +114,13 @@ def replay(shape: Shape, file: Path, folder: Path, *, journal: str, every_tick: 
     )
     settings = settings_from(text, folder)
     start = perf_counter()
-    with open_world(settings, fresh=True) as world:
+    with open_simulated_world(settings, fresh=True) as world:
         loaded = perf_counter()
         records = run_on(world.clock, _live, world)
         return Replay(loading=loaded - start, seconds=perf_counter() - loaded, records=records)
 
 
-async def _live(world: World) -> int:
+async def _live(world: SimulatedWorld) -> int:
     records = 0
 
     async def started(engine: Engine) -> None:

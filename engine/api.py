@@ -1,4 +1,4 @@
-"""The one door to the engine: ``embed()`` or ``connect()`` gives a client; the two cannot be told apart.
+"""The one door to the engine: ``embed()``, ``launch()`` or ``connect()`` gives a client; none can be told apart.
 
 A client is used from the caller's own event loop, whichever thread that runs on. The
 engine never waits for a client: snapshots are built when asked for, from immutable parts.
@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from engine.model.account import AccountPlan
 from engine.model.commands import Command, CommandDone, GridChange
+from engine.model.errors import SettingsInvalid
 from engine.model.preflight import EditPreview, Preflight
 from engine.model.snapshot import EngineEvent, EngineSnapshot, HistoryFrame
-from engine.settings import Settings
+from engine.settings import Settings, Start
 
 if TYPE_CHECKING:
     from engine.runtime.embedded import EmbeddedEngine
@@ -42,6 +44,35 @@ class Client(Protocol):
 
     async def close(self) -> None:
         """Leave. An embedded engine is closed in order (``on_exit``); a remote one goes on."""
+
+
+class Launch(Client, Protocol):
+    """A client of an engine in a process of its own; one of ``find`` and ``wait`` is done before it answers."""
+
+    @property
+    def failure(self) -> SettingsInvalid | None:
+        """Why no engine could be started, or what ended the one that was; None while it may still be."""
+
+    async def find(self) -> bool:
+        """Attach to the engine that runs there; False where none does."""
+
+    async def plan(self) -> AccountPlan:
+        """The first pre-flight: what an engine would find and do. Raises ``SettingsInvalid``."""
+
+    def confirm(self) -> None:
+        """A person has agreed that real money is traded."""
+
+    def launch(self) -> None:
+        """Start the engine's process. Raises ``SettingsInvalid``."""
+
+    async def wait(self) -> None:
+        """Wait until the engine answers, or it is known why it never will."""
+
+    def progress(self) -> str:
+        """What the engine said of itself last while it starts; may be empty."""
+
+    def fail(self, failure: SettingsInvalid) -> None:
+        """Nothing will be started: whoever waits is told."""
 
 
 class History(Protocol):
@@ -82,6 +113,14 @@ def embed(settings: Settings, *, fresh: bool = False) -> "EmbeddedEngine":
     embedded = EmbeddedEngine(settings, fresh=fresh)
     embedded.wait_ready()
     return embedded
+
+
+def launch(settings: Settings, start: Start) -> Launch:
+    """A client of the engine of this state directory in a process of its own, which is yet to be found or started."""
+    # Imported here: a simulation needs none of it.
+    from engine.runtime.launch import LaunchedEngine
+
+    return LaunchedEngine(settings, start)
 
 
 async def connect(socket: Path) -> Client:

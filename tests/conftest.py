@@ -2,17 +2,20 @@
 
 ``GRIDWRIGHT_HYPOTHESIS`` chooses the profile: ``dev`` is quick, ``gate`` always tries the same
 examples, ``hunt`` looks for what nobody has thought of. When all is done, the graph of the locks that were
-taken is looked at (``tests/house/lock_graph.py``).
+taken is looked at (``tests/house/lock_graph.py``), and all files that the tests wrote are searched for the
+planted keys (``tests/canary.py``).
 """
 
 import os
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from engine.runtime.locks import LockEdge
+from tests import canary
 from tests.house import lock_graph
 
 COUNTED = ("crash points", "swarm seeds", "kills")
@@ -20,6 +23,7 @@ COUNTED = ("crash points", "swarm seeds", "kills")
 _EDGES = pytest.StashKey[set[LockEdge]]()
 _SPANS = pytest.StashKey[list[str]]()
 _PROBLEMS = pytest.StashKey[list[str]]()
+_LEAKS = pytest.StashKey[list[str]]()
 
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile("gate", max_examples=300, deadline=None, derandomize=True)
@@ -47,7 +51,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Fail the session for what was wrong with its locks; a worker only tells what it saw."""
+    """Fail the session for what was wrong with its locks or was leaked; a worker only tells what it saw."""
     config = session.config
     edges, spans = lock_graph.seen_here()
     if hasattr(config, "workeroutput"):
@@ -58,7 +62,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     roads = lock_graph.ROADS if is_complete else frozenset()
     found = lock_graph.problems(seen, [*config.stash[_SPANS], *spans], roads=roads)
     config.stash[_PROBLEMS] = found
-    if found and exitstatus == pytest.ExitCode.OK:
+    # The folder of a run has those of its workers in it.
+    written: Path = vars(config)["_tmp_path_factory"].getbasetemp()
+    leaks = config.stash[_LEAKS] = list(canary.fragments_in(written))
+    if (found or leaks) and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -74,3 +81,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("lock graph", red=True)
         for problem in found:
             terminalreporter.line(problem)
+    leaks = config.stash.get(_LEAKS, [])
+    if leaks:
+        terminalreporter.section("planted keys", red=True)
+        for leak in leaks:
+            terminalreporter.line(leak)

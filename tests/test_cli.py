@@ -16,7 +16,7 @@ from engine.model.commands import Freeze, Pause, Reconcile, Resume, Stop, Thaw
 from engine.model.errors import CommandRefused, EngineStopped
 from engine.model.grid import Disposal
 from engine.remote.server import serve
-from engine.settings import Settings
+from engine.settings import Settings, Start
 from tests.remote.builders import FakeEngine, make_event, make_grid, make_snapshot
 
 TOP = Path(__file__).parent.parent
@@ -30,10 +30,10 @@ class FakeTerminal:
     """Remembers how the terminal was started."""
 
     def __init__(self) -> None:
-        self.started: list[tuple[Settings, bool]] = []
+        self.started: list[tuple[Settings, Start]] = []
 
-    def __call__(self, settings: Settings, *, fresh: bool) -> int:
-        self.started.append((settings, fresh))
+    def __call__(self, settings: Settings, *, start: Start) -> int:
+        self.started.append((settings, start))
         return 0
 
 
@@ -261,17 +261,30 @@ def test_without_headless_the_terminal_is_run_with_the_settings(words: list[str]
     terminal = FakeTerminal()
     assert run(*words, terminal=terminal) == 0
     assert run("--state-dir", tmp_path / "s", "--fresh", *words, terminal=terminal) == 0
-    (plain, is_plain_fresh), (other, is_other_fresh) = terminal.started
-    assert (is_plain_fresh, is_other_fresh) == (False, True)
+    (plain, plain_start), (other, other_start) = terminal.started
+    assert (plain_start, other_start) == (Start(), Start(is_fresh=True))
     assert plain.engine.state_dir == tmp_path / ".local" / "state" / "gridwright"
     assert other.engine.state_dir == tmp_path / "s"
+
+
+def test_what_is_wished_of_a_start_is_handed_on() -> None:
+    terminal = FakeTerminal()
+    run("--yes-live", "run", "--key-renewed", terminal=terminal)
+    assert [start for _, start in terminal.started] == [Start(is_live_confirmed=True, is_key_renewed=True)]
+
+
+@pytest.mark.parametrize("words", [["--yes-live", "status"], ["--key-renewed", "pause"], ["run", "--log-file", "x"]])
+def test_a_wish_for_a_start_is_wrong_use_where_nothing_is_started(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(*words)
+    assert caught.value.code == 2
 
 
 def test_fresh_is_taken_before_and_after_run() -> None:
     terminal = FakeTerminal()
     for words in (["run", "--fresh"], ["--fresh", "run"], ["run"]):
         run(*words, terminal=terminal)
-    assert [is_fresh for _, is_fresh in terminal.started] == [True, True, False]
+    assert [start.is_fresh for _, start in terminal.started] == [True, True, False]
 
 
 @pytest.mark.parametrize("words", [[], ["run"], ["run", "--headless"], ["config", "check"], ["status"]])

@@ -16,7 +16,7 @@ from engine.model.commands import Command, CommandDone, Resolve
 from engine.model.errors import CommandRefused
 from engine.model.reconcile import Resolution
 from engine.remote.server import serve
-from engine.settings import Settings
+from engine.settings import Settings, Start
 from tests.remote.builders import FakeEngine, make_grid, make_question, make_snapshot
 
 TOP = Path(__file__).parent.parent
@@ -56,8 +56,8 @@ def engine(portal: BlockingPortal, tmp_path: Path) -> Iterator[AskingEngine]:
 def run(*arguments: str, state: Path) -> int:
     """Exit code of the command line, in this process, without a terminal."""
 
-    def no_terminal(settings: Settings, *, fresh: bool) -> int:
-        raise AssertionError(f"no terminal is asked for: {settings} {fresh}")
+    def no_terminal(settings: Settings, *, start: Start) -> int:
+        raise AssertionError(f"no terminal is asked for: {settings} {start}")
 
     return main([*arguments, "--state-dir", str(state)], run_terminal=no_terminal)
 

@@ -11,7 +11,6 @@ from tests.settings_builders import GRID, problems_of, with_grid
 WHOLE = "expected a whole number from 1 to 46656, found"
 SIZES = "expected one of quote_per_slot, base_per_slot, investment, found"
 NO_SECRET = "expected no secret in this file: exchange.keys says where the keys are"
-ONLY_SIMULATION = "expected simulation: paper and live trading are not part of this version, found"
 CASES = [
     (
         "lower = 52000",
@@ -93,10 +92,6 @@ def test_a_wrong_grid_is_named_by_key_expectation_and_finding(old: str, new: str
 
 
 SECTIONS = [
-    (
-        '[engine]\nmode = "live"',
-        'engine.mode: expected simulation: paper and live trading are not part of this version, found "live"',
-    ),
     ('[engine]\nmode = "demo"', 'engine.mode: expected one of simulation, paper, live, found "demo"'),
     ('[engine]\non_exit = "sell"', 'engine.on_exit: expected one of leave, cancel, flatten, found "sell"'),
     (
@@ -223,10 +218,10 @@ def test_grids_of_one_name_and_of_two_symbols_in_a_replay_are_named(tmp_path: Pa
     ]
 
 
-def test_eleven_mistakes_in_one_file_are_eleven_lines(tmp_path: Path) -> None:
+def test_ten_mistakes_in_one_file_are_ten_lines(tmp_path: Path) -> None:
     text = """
 [engine]
-mode = "paper"
+mode = "simulation"
 on_exti = "leave"
 [reconcile]
 offline_fill = "release"
@@ -253,7 +248,6 @@ slots = 3
 investment = 5
 """
     assert problems_of(text, tmp_path) == [
-        f'engine.mode: {ONLY_SIMULATION} "paper"',
         "engine.on_exti: unknown key, did you mean on_exit?",
         'reconcile.offline_fill: expected one of adopt, ask, found "release"',
         f"exchange.ccxt.secret: {NO_SECRET}",

@@ -11,8 +11,9 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import anyio
 import anyio.to_thread
@@ -24,9 +25,9 @@ from engine import api
 from engine.model.commands import Command
 from engine.model.errors import CommandRefused, EngineStopped, JournalFailed, SettingsInvalid
 from engine.model.grid import Disposal
-from engine.model.snapshot import EngineSnapshot, GridSnapshot
+from engine.model.snapshot import EngineSnapshot, EngineState, GridSnapshot, Mode
 from engine.model.text import clean_text
-from engine.settings import Settings
+from engine.settings import Settings, Start
 from tui.bindings import bindings_for
 from tui.history import History
 from tui.keys import Scope
@@ -35,6 +36,10 @@ from tui.present.dialogs import needs_asking
 from tui.screens.dashboard import Dashboard
 from tui.screens.quit import QuitScreen
 from tui.theme import FALLBACK, fallback_variables, load_themes
+from tui.view import View
+
+if TYPE_CHECKING:
+    from tui.launching import Launching
 
 POLL_SECONDS = 0.1
 POLL_SECONDS_IDLE = 0.25
@@ -58,6 +63,7 @@ class GridwrightApp(App[None]):
         "screens/rewind.tcss",
         "screens/bounds.tcss",
         "screens/preflight.tcss",
+        "screens/live.tcss",
     ]
     BINDINGS: ClassVar[list[BindingType]] = bindings_for(Scope.APP)
     ENABLE_COMMAND_PALETTE = False
@@ -66,13 +72,16 @@ class GridwrightApp(App[None]):
         self,
         client: api.Client,
         *,
-        on_exit: Disposal = Disposal.LEAVE,
+        on_exit: Disposal | None = Disposal.LEAVE,
         open_history: Callable[[], api.History] | None = None,
+        launching: "Launching | None" = None,
     ) -> None:
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self._client = client
         self._on_exit = on_exit
         self._open_history = open_history
+        self._launching = launching
+        self._starting = ""
         self._is_rewinding = False
         self._engine: EngineSnapshot | None = None
         self._ended: str | None = None
@@ -88,6 +97,11 @@ class GridwrightApp(App[None]):
         self._themes = tuple(theme.name for theme in loaded.themes) or (FALLBACK,)
         self.theme = self._themes[0]
 
+    @property
+    def newest(self) -> EngineSnapshot | None:
+        """The last snapshot of the engine; None until it has answered."""
+        return self._engine
+
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Colours for themes that are not ours."""
         return fallback_variables()
@@ -100,6 +114,9 @@ class GridwrightApp(App[None]):
         if not self.is_headless:
             self._handle_signals()
         self.run_worker(self._keep_polling(), group="poll")
+        if self._launching is not None:
+            self.run_worker(self._launching.run(self), group="launch")
+            self.set_interval(POLL_SECONDS_IDLE, self._tell_starting)
 
     def _handle_signals(self) -> None:
         """End in order on a closed line or a wish to terminate, so that the terminal is restored."""
@@ -127,6 +144,12 @@ class GridwrightApp(App[None]):
             has_changed = await self.poll()
             await anyio.sleep(POLL_SECONDS if has_changed else POLL_SECONDS_IDLE)
 
+    def _tell_starting(self) -> None:
+        if self._launching is None or self._engine is not None or self._ended is not None:
+            return
+        self._starting = self._launching.progress()
+        self.draw()
+
     async def poll(self) -> bool:
         """Ask once and draw; whether there was anything new."""
         self._tell_all()
@@ -136,6 +159,7 @@ class GridwrightApp(App[None]):
         except EngineStopped as stopped:
             self._ended = str(stopped)
             self.draw()
+            self._tell_failure()
             return True
         if events:
             self._last_event = events[-1].number
@@ -147,9 +171,23 @@ class GridwrightApp(App[None]):
             self.draw()
         return has_changed
 
+    def _tell_failure(self) -> None:
+        """An engine that never answered is no engine to look at: say why, and leave."""
+        failure = None if self._launching is None else self._launching.failure
+        is_begun = self._engine is not None and self._engine.state is not EngineState.STARTING
+        if failure is not None and not is_begun:
+            # Imported here: a start that goes well needs none of it.
+            from tui.screens.failed import FailedScreen
+
+            self.push_screen(FailedScreen(failure), lambda _: self._leave(is_sure=True))
+
+    def _view(self) -> View:
+        view = self._history.view(self._engine, self._grid, self._ended)
+        return replace(view, starting=self._starting) if self._starting else view
+
     def draw(self) -> None:
         """Let every open screen show the newest numbers."""
-        view = self._history.view(self._engine, self._grid, self._ended)
+        view = self._view()
         for screen in self.screen_stack:
             if isinstance(screen, DrawsView):
                 screen.draw(view)
@@ -240,7 +278,7 @@ class GridwrightApp(App[None]):
         # Imported here: a start needs none of it.
         from tui.screens.rewind import RewindScreen
 
-        view = self._history.view(self._engine, self._grid, self._ended)
+        view = self._view()
         self.push_screen(RewindScreen(history, view), self._end_rewinding)
 
     def _say_reading(self) -> None:
@@ -254,7 +292,7 @@ class GridwrightApp(App[None]):
         # Imported here: a start needs none of it.
         from tui.screens.panic import ask_panic
 
-        ask_panic(self, self._history.view(self._engine, self._grid, self._ended))
+        ask_panic(self, self._view())
 
     def action_preflight(self) -> None:
         """Show what the chosen grid would do and cost if it were started now."""
@@ -263,8 +301,7 @@ class GridwrightApp(App[None]):
             # Imported here: a start needs none of it.
             from tui.screens.preflight import PreflightScreen
 
-            view = self._history.view(self._engine, self._grid, self._ended)
-            self.push_screen(PreflightScreen(self._client, view, grid))
+            self.push_screen(PreflightScreen(self._client, self._view(), grid))
 
     def action_edit(self) -> None:
         """Change the chosen grid, after a preview."""
@@ -273,12 +310,11 @@ class GridwrightApp(App[None]):
             # Imported here: a start needs none of it.
             from tui.screens.edit import EditScreen
 
-            view = self._history.view(self._engine, self._grid, self._ended)
-            self.push_screen(EditScreen(self._client, view, grid))
+            self.push_screen(EditScreen(self._client, self._view(), grid))
 
     def _grid_to_ask_about(self) -> GridSnapshot | None:
         """The chosen grid, if the engine can still be asked about it; else says why not."""
-        grid = self._history.view(self._engine, self._grid, self._ended).grid
+        grid = self._view().grid
         if self._ended is not None:
             self.notify("The engine has stopped; nothing can be asked.", severity="warning", markup=False)
             return None
@@ -310,14 +346,21 @@ class GridwrightApp(App[None]):
         self.notify("Press q to leave; it asks first while a grid is at work.", markup=False)
 
 
-def run_terminal(settings: Settings, *, fresh: bool) -> int:
-    """Start the engine, show it until the user leaves, close it in order; the program's exit code."""
+def run_terminal(settings: Settings, *, start: Start) -> int:
+    """Start the engine, show it until the user leaves; the program's exit code.
+
+    A simulation lives in this process and is closed in order; any other engine has one of its own and goes on.
+    """
     trouble = _terminal_trouble()
     if trouble:
         sys.stderr.write(trouble + "\n")
         return EXIT_WRONG_USE
+    if settings.engine.mode is not Mode.SIMULATION:
+        from tui.launching import run_launched
+
+        return run_launched(settings, start)
     try:
-        client = api.embed(settings, fresh=fresh)
+        client = api.embed(settings, fresh=start.is_fresh)
     except SettingsInvalid as invalid:
         sys.stderr.write("".join(f"{problem}\n" for problem in invalid.problems))
         return EXIT_WRONG_USE

@@ -15,11 +15,15 @@ _BACKS = {
     Tone.ALARM: "alarm-back",
     Tone.SIMULATION: "simulation-back",
     Tone.PAPER: "paper-back",
+    Tone.SANDBOX: "sandbox-back",
     Tone.LIVE: "live-back",
     Tone.PAST: "past-back",
 }
 _BOLD = frozenset(
-    (Tone.STRONG, Tone.PRICE, Tone.PRICE_LINE, Tone.KEY, Tone.ALARM, Tone.SIMULATION, Tone.PAPER, Tone.LIVE, Tone.PAST)
+    (
+        *(Tone.STRONG, Tone.PRICE, Tone.PRICE_LINE, Tone.KEY, Tone.ALARM),
+        *(Tone.SIMULATION, Tone.PAPER, Tone.SANDBOX, Tone.LIVE, Tone.PAST),
+    )
 )
 _PLAIN_STYLES = {
     Tone.DIM: Style(dim=True),
@@ -31,6 +35,7 @@ _PLAIN_STYLES = {
     Tone.PRICE_LINE: Style(bold=True),
     Tone.SIMULATION: Style(bold=True, underline=True),
     Tone.PAPER: Style(reverse=True),
+    Tone.SANDBOX: Style(reverse=True, underline=True),
     Tone.LIVE: Style(bold=True, reverse=True),
     Tone.PAST: Style(bold=True, reverse=True, underline=True),
     Tone.ALARM: Style(bold=True, reverse=True),

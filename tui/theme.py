@@ -29,6 +29,7 @@ SURFACES = (
     "alarm-back",
     "simulation-back",
     "paper-back",
+    "sandbox-back",
     "live-back",
     "past-back",
 )

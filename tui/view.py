@@ -11,7 +11,8 @@ class View:
     """One frame's worth of facts.
 
     ``engine`` and ``grid`` are None until the first snapshot has arrived; ``ended`` says why
-    the engine can no longer be asked, and is None while it can. ``move`` is the sign of the
+    the engine can no longer be asked, and is None while it can; ``starting`` is what an engine that does not
+    answer yet is said to be doing. ``move`` is the sign of the
     last price change. ``prices`` and ``totals`` are the chosen grid's history, oldest first.
     """
 
@@ -21,3 +22,4 @@ class View:
     move: int = 0
     prices: tuple[Decimal, ...] = ()
     totals: tuple[Decimal, ...] = ()
+    starting: str = ""

@@ -8,18 +8,19 @@ import io
 import json
 import sys
 from argparse import Namespace
-from typing import Protocol
+from typing import Literal, Protocol
 
 from engine.cli.output import DONE, FAILED, WRONG_USE, leave_stdout, narrate, put
 from engine.cli.parser import CommandName, parse_arguments
 from engine.model.errors import GridwrightError, JournalRefused, SettingsInvalid
-from engine.settings import Settings, Source, find_config, load_settings
+from engine.model.snapshot import Mode
+from engine.settings import Settings, Source, Start, find_config, load_settings
 
 
 class TerminalRunner(Protocol):
     """Runs the terminal with an engine in it and returns the exit code."""
 
-    def __call__(self, settings: Settings, *, fresh: bool) -> int: ...
+    def __call__(self, settings: Settings, *, start: Start) -> int: ...
 
 
 def main(arguments: list[str] | None, *, run_terminal: TerminalRunner) -> int:
@@ -56,10 +57,10 @@ def _run(options: Namespace, run_terminal: TerminalRunner) -> int:
     command: CommandName = options.command
     match command:
         case CommandName.TERMINAL:
-            return run_terminal(_settings(options), fresh=options.fresh)
+            return run_terminal(_settings(options), start=_start(options))
         case CommandName.RUN:
             if not options.headless:
-                return run_terminal(_settings(options), fresh=options.fresh)
+                return run_terminal(_settings(options), start=_start(options))
             return _run_headless(options)
         case (
             CommandName.STATUS
@@ -74,6 +75,10 @@ def _run(options: Namespace, run_terminal: TerminalRunner) -> int:
             from engine.cli.control import run_control
 
             return run_control(options)
+        case CommandName.QUIT:
+            from engine.cli.quit import run_quit
+
+            return run_quit(options)
         case CommandName.RESOLVE:
             from engine.cli.resolve import run_resolve
 
@@ -94,6 +99,16 @@ def _run(options: Namespace, run_terminal: TerminalRunner) -> int:
             from engine.cli.brakes import run_brakes
 
             return run_brakes(options)
+        case CommandName.CONFIG | CommandName.JOURNAL | CommandName.KEYS | CommandName.DOCTOR | CommandName.HISTORY:
+            return _run_upkeep(command, options)
+
+
+_Upkeep = Literal[CommandName.CONFIG, CommandName.JOURNAL, CommandName.KEYS, CommandName.DOCTOR, CommandName.HISTORY]
+
+
+def _run_upkeep(command: _Upkeep, options: Namespace) -> int:
+    """What is done beside a running engine, or without one."""
+    match command:
         case CommandName.CONFIG:
             from engine.cli.config import run_config
 
@@ -102,22 +117,50 @@ def _run(options: Namespace, run_terminal: TerminalRunner) -> int:
             from engine.cli.journal import run_journal
 
             return run_journal(options)
+        case CommandName.KEYS:
+            from engine.cli.keys import run_keys
+
+            return run_keys(options)
+        case CommandName.DOCTOR:
+            from engine.cli.doctor import run_doctor
+
+            return run_doctor(options)
+        case CommandName.HISTORY:
+            from engine.cli.history import run_history
+
+            return run_history(options)
 
 
 def _settings(options: Namespace) -> Settings:
     return load_settings(options.config or find_config(), state_dir=options.state_dir)
 
 
+def _start(options: Namespace) -> Start:
+    return Start(
+        is_fresh=options.fresh,
+        is_live_confirmed=options.yes_live,
+        is_key_renewed=options.key_renewed,
+        is_withdrawal_accepted=options.accept_withdrawal_keys,
+    )
+
+
 def _run_headless(options: Namespace) -> int:
     settings = _settings(options)
-    if options.until_end and settings.simulation.source is not Source.REPLAY:
-        raise SettingsInvalid(
-            f"simulation.source: expected replay with --until-end, found {settings.simulation.source}"
-        )
+    if options.until_end:
+        _check_ends(settings)
     from engine.runtime.headless import run_headless
     from engine.status import status_from_snapshot
 
-    end = run_headless(settings, until_end=options.until_end, fresh=options.fresh)
+    end = run_headless(settings, until_end=options.until_end, start=_start(options), log_file=options.log_file)
     if end.last is not None:
         put(json.dumps(status_from_snapshot(end.last), indent=2))
     return FAILED if end.is_halted else DONE
+
+
+def _check_ends(settings: Settings) -> None:
+    if settings.engine.mode is not Mode.SIMULATION:
+        raise SettingsInvalid(f"engine.mode: expected simulation with --until-end, found {settings.engine.mode}")
+    if settings.simulation.source is not Source.REPLAY:
+        raise SettingsInvalid(
+            f"simulation.source: expected replay with --until-end, found {settings.simulation.source}"
+        )

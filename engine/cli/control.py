@@ -53,7 +53,7 @@ def with_engine(options: Namespace, do: Callable[[RemoteClient, Namespace], Awai
         finally:
             await client.close()
 
-    return anyio.run(connected, socket_path(_state_dir(options)))
+    return anyio.run(connected, socket_path(state_dir_of(options)))
 
 
 def grid_named(snapshot: EngineSnapshot, options: Namespace) -> GridSnapshot:
@@ -74,7 +74,8 @@ def grid_named(snapshot: EngineSnapshot, options: Namespace) -> GridSnapshot:
     return grids[name]
 
 
-def _state_dir(options: Namespace) -> Path:
+def state_dir_of(options: Namespace) -> Path:
+    """The state folder that is meant. Raises ``SettingsInvalid`` where the configuration cannot be read."""
     if options.state_dir is not None and options.config is None:
         return expanded_state_dir(options.state_dir)
     try:
@@ -129,6 +130,7 @@ def _command(options: Namespace, grid: str) -> Command:
             | CommandName.RUN
             | CommandName.STATUS
             | CommandName.EVENTS
+            | CommandName.QUIT
             | CommandName.RESOLVE
             | CommandName.PREFLIGHT
             | CommandName.SUGGEST
@@ -137,6 +139,9 @@ def _command(options: Namespace, grid: str) -> Command:
             | CommandName.LIFT
             | CommandName.CONFIG
             | CommandName.JOURNAL
+            | CommandName.KEYS
+            | CommandName.DOCTOR
+            | CommandName.HISTORY
         ):
             raise AssertionError(f"{name} is not a command to a grid")
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from engine.cli.output import DONE, put
+from engine.cli.past_words import interval, moment, symbol
 from engine.model.amounts import amount_from_text
 from engine.model.grid import Disposal
 from engine.model.ids import SLOTS_MAX
@@ -29,6 +30,7 @@ class CommandName(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     STOP = "stop"
+    QUIT = "quit"
     FREEZE = "freeze"
     THAW = "thaw"
     RECONCILE = "reconcile"
@@ -40,6 +42,9 @@ class CommandName(StrEnum):
     LIFT = "lift"
     CONFIG = "config"
     JOURNAL = "journal"
+    KEYS = "keys"
+    DOCTOR = "doctor"
+    HISTORY = "history"
 
 
 class ConfigTask(StrEnum):
@@ -48,11 +53,19 @@ class ConfigTask(StrEnum):
     INIT = "init"
 
 
+class KeysTask(StrEnum):
+    SET = "set"
+    CHECK = "check"
+
+
 class JournalTask(StrEnum):
     VERIFY = "verify"
     EXPORT = "export"
     REPAIR = "repair"
     REPLAY = "replay"
+
+
+_ACCEPTING = (CommandName.PREFLIGHT, CommandName.DOCTOR)
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -64,10 +77,18 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = make_parser()
     options = parser.parse_args(arguments)
     command = options.command = CommandName(options.command or CommandName.TERMINAL)
-    if options.fresh and command not in (CommandName.TERMINAL, CommandName.RUN):
-        parser.error(f"--fresh starts an engine; {command} does not")
-    if command is CommandName.RUN and options.until_end and not options.headless:
-        parser.error("--until-end needs --headless")
+    for option, is_given in (
+        ("--fresh", options.fresh),
+        ("--yes-live", options.yes_live),
+        ("--key-renewed", options.key_renewed),
+        ("--accept-withdrawal-keys", options.accept_withdrawal_keys and command not in _ACCEPTING),
+    ):
+        if is_given and command not in (CommandName.TERMINAL, CommandName.RUN):
+            parser.error(f"{option} starts an engine; {command} does not")
+    if command is CommandName.RUN and not options.headless:
+        for option, is_given in (("--until-end", options.until_end), ("--log-file", options.log_file is not None)):
+            if is_given:
+                parser.error(f"{option} needs --headless")
     if command is CommandName.EDIT:
         _check_edit(parser, options)
     return options
@@ -90,8 +111,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="print the version")
     _add_places(parser)
-    parser.add_argument("--fresh", action="store_true", help="a new market and journal; the old are kept aside")
-    parser.set_defaults(config=None, state_dir=None)
+    _add_starts(parser)
+    parser.set_defaults(config=None, state_dir=None, fresh=False, yes_live=False)
+    parser.set_defaults(key_renewed=False, accept_withdrawal_keys=False)
     places = argparse.ArgumentParser(add_help=False)
     _add_places(places)
     inside = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
@@ -102,6 +124,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_grid_changes(commands)
     _add_config(commands)
     _add_journal(commands)
+    _add_keys(commands)
+    _add_lookers(commands)
     return parser
 
 
@@ -151,11 +175,20 @@ def _add_run(commands: _Commands) -> None:
     run.add_argument("--headless", action="store_true", help="without a screen, until SIGTERM or SIGINT")
     run.add_argument("--until-end", action="store_true", help="end with the replay and print the status JSON")
     run.add_argument(
-        "--fresh",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="a new market and journal; the old are kept aside",
+        "--log-file", type=Path, metavar="FILE", help="write the log there, not to stderr; old ones are kept beside it"
     )
+    _add_starts(run)
+
+
+def _add_starts(parser: argparse.ArgumentParser) -> None:
+    """What is wished of one start; taken before and after ``run``."""
+    for option, text in (
+        ("--fresh", "a new market and journal; the old are kept aside"),
+        ("--yes-live", "with engine.mode live: trade with real money, without asking in the terminal"),
+        ("--key-renewed", "the API key was renewed, the account is the same"),
+        ("--accept-withdrawal-keys", "take an API key that may move money off the account"),
+    ):
+        parser.add_argument(option, action="store_true", default=argparse.SUPPRESS, help=text)
 
 
 def _add_queries(commands: _Commands) -> None:
@@ -177,6 +210,8 @@ def _add_grid_commands(commands: _Commands) -> None:
     pause = commands.add(CommandName.PAUSE, "open nothing new; exits go on")
     resume = commands.add(CommandName.RESUME, "open again")
     stop = commands.add(CommandName.STOP, "end a grid; its orders stay on the exchange unless told otherwise")
+    end = commands.add(CommandName.QUIT, "end the engine, in order and by on_exit of its configuration")
+    end.add_argument("--yes", action="store_true", help="do it without asking back, even if orders stay unwatched")
     freeze = commands.add(CommandName.FREEZE, "leave one slot alone: nothing is placed or cancelled there")
     thaw = commands.add(CommandName.THAW, "let a frozen slot trade again")
     reconcile = commands.add(CommandName.RECONCILE, "compare the books with the exchange now")
@@ -212,6 +247,9 @@ def _add_grid_changes(commands: _Commands) -> None:
     suggest = commands.add(CommandName.SUGGEST, "a range and a step that fit the market's own volatility, with reasons")
     for parser in (preflight, suggest, edit, panic, lift):
         _add_grid(parser)
+    preflight.add_argument("--all", action="store_true", help="paper, live: every grid, asked of the exchange itself")
+    _add_acceptance(preflight)
+    preflight.add_argument("--as-fresh", action="store_true", help="with --all: as if there were no journal")
     suggest.add_argument(
         "--days", type=_number_to(_DAYS_MAX, least=1), default=30, metavar="N", help="for how long it shall hold: 30"
     )
@@ -238,6 +276,49 @@ def _add_config(commands: _Commands) -> None:
     show.add_argument("--json", action="store_true", help="as JSON, amounts as strings")
     init = tasks.add(ConfigTask.INIT, "write the commented example to the configuration folder, or to --config")
     init.add_argument("--force", action="store_true", help="replace a file that is there; a backup is kept")
+
+
+def _add_keys(commands: _Commands) -> None:
+    keys = commands.add(CommandName.KEYS, "store or check the keys of the exchange, where exchange.keys says")
+    tasks = commands.within(keys, "task")
+    store = tasks.add(KeysTask.SET, "ask for the keys without showing them, and store them")
+    store.add_argument(
+        "--from-stdin",
+        action="store_true",
+        help="read them from stdin, a line each: API key, secret, pass phrase (empty or left out if there is none)",
+    )
+    check = tasks.add(
+        KeysTask.CHECK, "whether there are keys and their place is safe; shows a fingerprint, never a key"
+    )
+    for parser in (store, check):
+        parser.add_argument("--json", action="store_true", help="one object, for programs")
+
+
+def _add_acceptance(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--accept-withdrawal-keys", action="store_true", default=argparse.SUPPRESS, help="as for a start"
+    )
+
+
+def _add_lookers(commands: _Commands) -> None:
+    """What looks at the outside and never trades."""
+    doctor = commands.add(
+        CommandName.DOCTOR, "check everything that an engine needs, and say what to do; trades nothing"
+    )
+    _add_acceptance(doctor)
+    doctor.add_argument("--json", action="store_true", help="a list of objects, for programs")
+    history = commands.add(CommandName.HISTORY, "download candles or trades into the state directory, to replay them")
+    history.add_argument("--symbol", type=symbol, required=True, metavar="SYMBOL", help="such as BTC/USDT")
+    kind = history.add_mutually_exclusive_group()
+    kind.add_argument(
+        "--interval", type=interval, default=60_000, metavar="LENGTH", help="of the candles, such as 1m or 4h: 1m"
+    )
+    kind.add_argument("--trades", action="store_true", help="every trade instead, as far back as the exchange tells")
+    history.add_argument(
+        "--from", type=moment, required=True, metavar="DATE", dest="start", help="such as 2024-03-01, in UTC"
+    )
+    history.add_argument("--to", type=moment, metavar="DATE", help="where it ends, not included; now if left out")
+    history.add_argument("--json", action="store_true", help="one object, for programs")
 
 
 def _question_id(text: str) -> str:

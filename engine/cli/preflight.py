@@ -1,7 +1,7 @@
 """``gridwright preflight``: what a grid would do and cost if it were started now, in figures to check.
 
 The running engine is asked, for it knows the price, the account and its fees; where none runs, the configuration of
-a simulation says what a fresh start would be. Nothing happens.
+a simulation says what a fresh start would be, and a real exchange is asked itself. Nothing happens.
 """
 
 import json
@@ -19,7 +19,7 @@ from engine.model.preflight import Preflight, PreflightRow
 from engine.model.snapshot import EngineSnapshot, Mode
 from engine.model.text import clean_text
 from engine.remote.client import RemoteClient
-from engine.settings import find_config, load_settings
+from engine.settings import Start, find_config, load_settings
 
 _PROBLEM_MAX = 1000
 
@@ -31,8 +31,24 @@ def run_preflight(options: Namespace) -> int:
         SettingsInvalid: the configuration cannot be read, or there is no such grid.
         GridwrightError: the engine refused or failed.
     """
+    if options.all:
+        return _show_account(options)
     code = with_engine(options, _show)
     return _show_fresh(options) if code is None else code
+
+
+def _show_account(options: Namespace) -> int:
+    """The first pre-flight of every grid, asked of the exchange itself."""
+    settings = load_settings(options.config or find_config(), state_dir=options.state_dir)
+    if settings.engine.mode is Mode.SIMULATION:
+        raise SettingsInvalid("engine.mode: expected paper or live with --all, found simulation")
+    from engine.cli.account import ask_account, plan_text
+
+    plan = ask_account(
+        settings, Start(is_fresh=options.as_fresh, is_withdrawal_accepted=options.accept_withdrawal_keys)
+    )
+    put(json_from_value(plan) if options.json else plan_text(plan))
+    return FAILED if plan.problems else DONE
 
 
 async def _show(client: RemoteClient, options: Namespace) -> int:
@@ -46,7 +62,7 @@ def _show_fresh(options: Namespace) -> int:
     """The pre-flight of a simulation that does not run, from its configuration alone."""
     settings = load_settings(options.config or find_config(), state_dir=options.state_dir)
     if settings.engine.mode is not Mode.SIMULATION:
-        return FAILED
+        return _show_account(options)
     from engine.runtime.fresh_start import fresh_preflight
 
     names = [spec.name for spec in settings.grids]

@@ -102,7 +102,14 @@ class EditGrid:
     change: GridChange
 
 
-Command = Pause | Resume | Freeze | Thaw | Stop | SetSpeed | Reconcile | Resolve | Panic | LiftBlock | EditGrid
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shutdown:
+    """End the engine in order, by the ``on_exit`` of its configuration."""
+
+
+Command = (
+    Pause | Resume | Freeze | Thaw | Stop | SetSpeed | Reconcile | Resolve | Panic | LiftBlock | EditGrid | Shutdown
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from engine.model.grid import Direction, GridState, SizedBy
+from engine.model.grid import Direction, Disposal, GridState, SizedBy
 from engine.model.order import OrderStatus, Side
 from engine.model.reconcile import Choice, DiscrepancyKind, Resolution, ViewRow
 from engine.model.regime import RegimeView
@@ -173,7 +173,11 @@ class PartView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSnapshot:
-    """``speed`` is market seconds per wall second (0: as fast as possible), None where time is real."""
+    """``speed`` is market seconds per wall second (0: as fast as possible), None where time is real.
+
+    ``exchange_id`` names a real exchange and is empty in simulation; ``is_sandbox``: it is its testnet. ``on_exit``
+    is what becomes of orders and inventory when the engine ends.
+    """
 
     sequence: int
     at_ms: int
@@ -188,6 +192,9 @@ class EngineSnapshot:
     parts: tuple[PartView, ...]
     balances: tuple[BalanceView, ...]
     grids: tuple[GridSnapshot, ...]
+    exchange_id: str = ""
+    is_sandbox: bool = False
+    on_exit: Disposal = Disposal.LEAVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

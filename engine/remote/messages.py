@@ -32,6 +32,7 @@ from engine.model.commands import (
     Resolve,
     Resume,
     SetSpeed,
+    Shutdown,
     Stop,
     Thaw,
 )
@@ -60,6 +61,7 @@ COMMAND_BY_NAME: dict[str, type[Command]] = {
     "panic": Panic,
     "lift": LiftBlock,
     "edit": EditGrid,
+    "shutdown": Shutdown,
 }
 _NAME_BY_COMMAND = {command: name for name, command in COMMAND_BY_NAME.items()}
 
@@ -326,6 +328,8 @@ def _check(command: Command) -> None:
         case SetSpeed():
             if not isfinite(command.speed) or command.speed < 0:
                 raise BadRequest(f"expected a finite speed of at least 0, found {command.speed}")
+        case Shutdown():
+            pass
 
 
 def _check_grid(name: str) -> None:

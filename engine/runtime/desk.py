@@ -17,6 +17,7 @@ from engine.model.commands import (
     Resolve,
     Resume,
     SetSpeed,
+    Shutdown,
     Stop,
     Thaw,
 )
@@ -42,10 +43,12 @@ class CommandDesk:
         clock: RealClock | VirtualClock,
         *,
         reconcile: Callable[[], Awaitable[str]],
+        shut_down: Callable[[], str],
     ) -> None:
         self._grids = grids
         self._clock = clock
         self._reconcile = reconcile
+        self._shut_down = shut_down
         self._send, self._posted = anyio.create_memory_object_stream[tuple[Command, "Future[CommandDone]", str]](
             COMMANDS_MAX
         )
@@ -85,6 +88,8 @@ class CommandDesk:
                 return CommandDone(message=f"{command.grid}: {await self.grid(command.grid).edit(command.change, by)}")
             case SetSpeed():
                 return self._set_speed(command.speed)
+            case Shutdown():
+                return CommandDone(message=self._shut_down())
 
     def post(self, command: Command, done: "Future[CommandDone]", *, by: str) -> None:
         """Take a command; ``serve`` does it and tells ``done``."""

@@ -16,10 +16,11 @@ from engine.model.commands import Command, CommandDone, GridChange
 from engine.model.errors import EngineStopped, GridwrightError
 from engine.model.preflight import EditPreview, Preflight
 from engine.model.snapshot import EngineEvent, EngineSnapshot
-from engine.runtime.assembly import World, open_world, run_world
+from engine.runtime.assembly import run_world
 from engine.runtime.clock import run_on
 from engine.runtime.engine import Engine
-from engine.settings import Settings
+from engine.runtime.worlds import World, open_world
+from engine.settings import Settings, Start
 
 START_SECONDS_MAX = 0.8
 """A start that takes longer is waited for by the screen, which says so."""
@@ -127,7 +128,7 @@ class EmbeddedEngine:
     def _live(self) -> None:
         """The engine's thread."""
         try:
-            with open_world(self._settings, fresh=self._fresh) as world:
+            with open_world(self._settings, Start(is_fresh=self._fresh)) as world:
                 run_on(world.clock, self._run, world)
         except GridwrightError as error:
             self._failure = error

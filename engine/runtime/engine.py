@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from engine.exchange.port import Balance, Exchange
-from engine.model.commands import Command, CommandDone, GridChange, SetSpeed
+from engine.model.commands import Command, CommandDone, GridChange, SetSpeed, Shutdown
 from engine.model.errors import (
     CommandRefused,
     EngineStopped,
@@ -26,6 +26,7 @@ from engine.model.preflight import EditPreview, Preflight
 from engine.model.regime import Candle
 from engine.model.snapshot import Connection, EngineSnapshot, EngineState, EventLevel
 from engine.model.swap import FundingPayment, Liquidation
+from engine.model.text import clean_text
 from engine.model.times import time_text
 from engine.runtime.balance_watch import BalanceWatch
 from engine.runtime.causes import first_cause
@@ -44,7 +45,7 @@ from engine.runtime.market_watch import MarketWatch
 from engine.runtime.mirror import JournalMirror
 from engine.runtime.opening import GridOpener
 from engine.runtime.price_board import PriceBoard
-from engine.runtime.rate_budget import RateBudget
+from engine.runtime.rate_budget import USUAL_RATE, AccountRate, RateBudget
 from engine.runtime.reconciler import Reconciler
 from engine.runtime.recovery import ask_about_unseen_orders
 from engine.runtime.story import Story
@@ -58,7 +59,8 @@ _JOURNAL, _EXCHANGE, _ORDERS, _RECONCILIATION = "journal", "exchange", "orders",
 class Engine:
     """One engine over one exchange account; an ``ExchangeListener``.
 
-    ``reconcile_seconds`` are of its own clock; 0: at start, after gaps and on demand only.
+    ``reconcile_seconds`` are of its own clock; 0: at start, after gaps and on demand only. ``rate`` is what the
+    account's exchange takes of all grids together.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Engine:
         exchange: Exchange,
         journal: Journal,
         reconcile_seconds: float = 0.0,
+        rate: AccountRate = USUAL_RATE,
     ) -> None:
         self.state = EngineState.STARTING
         self.state_reason = "starting"
@@ -80,12 +83,13 @@ class Engine:
         self.exchange = exchange
         self._journal = journal
         self._reconcile_seconds = reconcile_seconds
+        self._rate = rate
         self._gate = JournalGate(journal, self.story)
         self._grids = GridRouter(journal.identity.instance)
         self._executor = OrderExecutor(
             exchange,
             clock=clock,
-            budget=RateBudget(clock),
+            budget=RateBudget(clock, rate),
             report=self.on_report,
             is_wanted=self._grids.is_wanted,
             is_booked=self._grids.is_booked,
@@ -103,7 +107,7 @@ class Engine:
         self._started = anyio.Event()
         self._over = anyio.Event()
         self._closing = anyio.Event()
-        self._desk = CommandDesk(self._grids.controls, clock, reconcile=self._reconcile_now)
+        self._desk = CommandDesk(self._grids.controls, clock, reconcile=self._reconcile_now, shut_down=self._shut_down)
 
     @property
     def coordinators(self) -> dict[str, GridCoordinator]:
@@ -143,7 +147,7 @@ class Engine:
     async def command(self, command: Command, *, by: str) -> CommandDone:
         """Do what an operator asks, even if nobody stays to hear. Raises ``CommandRefused``; ``EngineStopped`` when
         doing it halted the engine."""
-        if self.state is not EngineState.RUNNING and not isinstance(command, SetSpeed):
+        if self.state is not EngineState.RUNNING and not isinstance(command, SetSpeed | Shutdown):
             missing = "; ".join(self.roster.missing())
             why = f"waiting for {missing}" if self.state is EngineState.STARTING and missing else self.state_reason
             raise CommandRefused(f"the engine is {self.state}: {why}")
@@ -181,6 +185,10 @@ class Engine:
         """Ask the engine to end in order; ``run`` returns when it has."""
         self._closing.set()
 
+    def _shut_down(self) -> str:
+        self.close()
+        return f"the engine is ending; on exit: {self.settings.engine.on_exit}"
+
     # What the exchange says
 
     def on_price(self, symbol: str, price: Decimal, at_ms: int) -> None:
@@ -198,6 +206,9 @@ class Engine:
 
     def on_liquidation(self, liquidation: Liquidation) -> None:
         self._grids.on_liquidation(liquidation)
+
+    def on_notice(self, text: str, level: EventLevel) -> None:
+        self._tell(clean_text(text, 300), level)
 
     def on_connection(self, connection: Connection) -> None:
         was_down = self.connection is Connection.DISCONNECTED
@@ -335,6 +346,7 @@ class Engine:
             viewer=self._viewer,
             account=self._balance_watch,
             look_again=self._look_again,
+            orders_per_minute=self._rate.orders_per_minute,
         )
 
     async def _leave(self) -> None:

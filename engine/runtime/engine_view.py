@@ -12,6 +12,7 @@ from engine.model.snapshot import (
     EngineSnapshot,
     EngineState,
     GridSnapshot,
+    Mode,
 )
 from engine.runtime.clock import Clock
 from engine.runtime.health import Roster
@@ -59,12 +60,14 @@ class EngineViewer:
     def snapshot(self) -> EngineSnapshot:
         """The engine as it is now."""
         engine = self._engine
+        settings = engine.settings
+        is_real = settings.engine.mode is not Mode.SIMULATION
         self._sequence += 1
         return EngineSnapshot(
             sequence=self._sequence,
             at_ms=engine.clock.now_ms(),
             started_ms=self._started_ms,
-            mode=engine.settings.engine.mode,
+            mode=settings.engine.mode,
             exchange=engine.exchange.name,
             connection=engine.connection,
             state=engine.state,
@@ -76,7 +79,10 @@ class EngineViewer:
                 BalanceView(currency=currency, free=balance.free, locked=balance.locked)
                 for currency, balance in sorted(engine.balances.items())
             ),
-            grids=tuple(self._grid(spec) for spec in engine.settings.grids),
+            grids=tuple(self._grid(spec) for spec in settings.grids),
+            exchange_id=settings.exchange.id if is_real else "",
+            is_sandbox=is_real and settings.exchange.sandbox,
+            on_exit=settings.engine.on_exit,
         )
 
     def _grid(self, spec: GridSpec) -> GridSnapshot:

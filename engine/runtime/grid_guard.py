@@ -69,6 +69,7 @@ class GridGuard:
         candles_age_ms: Callable[[int], int | None] = lambda _: None,
         journal_lag_ms: Callable[[int], int | None] = lambda _: 0,
         position: Callable[[], Position | None] = lambda: None,
+        orders_per_minute: int = ORDERS_PER_MINUTE,
     ) -> None:
         self.settings = settings
         self.refusals: tuple[str, ...] = ()
@@ -79,6 +80,7 @@ class GridGuard:
         self._candles_age_ms = candles_age_ms
         self._journal_lag_ms = journal_lag_ms
         self._position = position
+        self._orders_per_minute = orders_per_minute
 
     @property
     def position(self) -> Position | None:
@@ -106,7 +108,7 @@ class GridGuard:
         return EditTerms(
             limits=self.settings.limits,
             stops=self.settings.stops,
-            requests_per_minute=ORDERS_PER_MINUTE,
+            requests_per_minute=self._orders_per_minute,
             hindrance=why_not_edited(books.state, books.state_reason),
             waits_for=why_nothing_enters(books),
             liquidation_price=None if position is None else position.liquidation_price,

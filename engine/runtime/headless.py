@@ -1,19 +1,23 @@
-"""The engine without a screen: logs to stderr, ends in order on SIGTERM and SIGINT."""
+"""The engine without a screen: logs to stderr or a file, ends in order on SIGTERM and SIGINT."""
 
 import logging
 import signal
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import anyio
 
-from engine.model.snapshot import EngineEvent, EngineSnapshot, EngineState, EventLevel
+from engine.model.snapshot import EngineEvent, EngineSnapshot, EngineState, EventLevel, Mode
 from engine.model.text import clean_text
-from engine.runtime.assembly import World, open_world, run_world
+from engine.runtime.assembly import run_world
 from engine.runtime.clock import run_on
 from engine.runtime.engine import Engine
-from engine.settings import JournalKind, Settings
+from engine.runtime.engine_log import open_log
+from engine.runtime.hardening import harden_process
+from engine.runtime.redaction import Redactor, install_redaction
+from engine.runtime.worlds import SimulatedWorld, World, open_world
+from engine.settings import JournalKind, Settings, Start
 
 _LOG = logging.getLogger("gridwright")
 _LEVELS = {
@@ -31,19 +35,32 @@ class HeadlessEnd:
     last: EngineSnapshot | None
 
 
-def run_headless(settings: Settings, *, until_end: bool, fresh: bool) -> HeadlessEnd:
-    """Run until SIGTERM or SIGINT, or with ``until_end`` until the replayed data ends.
+def run_headless(
+    settings: Settings, *, until_end: bool, start: Start | None = None, log_file: Path | None = None
+) -> HeadlessEnd:
+    """Run until SIGTERM, SIGINT or the command to end, or with ``until_end`` until the replayed data ends.
+
+    ``log_file`` takes the log in place of stderr, and keeps a few old ones beside it.
 
     Raises:
         SettingsInvalid: what is configured cannot be run.
     """
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
+    open_log(log_file)
+    if settings.engine.mode is not Mode.SIMULATION:
+        for trouble in harden_process():
+            _LOG.warning("%s", trouble)
     run = _HeadlessRun(until_end=until_end)
-    with open_world(settings, fresh=fresh) as world:
+    with open_world(settings, start or Start()) as world:
+        if not isinstance(world, SimulatedWorld):
+            # For as long as the process lives: what it says at its very end is redacted as well.
+            install_redaction(Redactor(() if world.keys is None else world.keys.every()))
         run_on(world.clock, run.live, world)
-    is_kept = settings.simulation.journal is JournalKind.FILE
-    _LOG.info("closed; %s", f"the state is kept in {world.folder}" if is_kept else "nothing is kept")
+    _LOG.info("closed; %s", f"the state is kept in {world.folder}" if _is_kept(world) else "nothing is kept")
     return HeadlessEnd(is_halted=run.is_halted, last=run.last)
+
+
+def _is_kept(world: World) -> bool:
+    return not isinstance(world, SimulatedWorld) or world.settings.simulation.journal is JournalKind.FILE
 
 
 class _HeadlessRun:

@@ -19,10 +19,13 @@ from engine.model.errors import SettingsInvalid
 LOCK_NAME = "engine.lock"
 ASIDE_NAME = "aside"
 FREE_BYTES_MIN = 64 * 1024 * 1024
-KEPT_NAMES = tuple(
-    f"{name}{suffix}" for name in ("journal.db", "exchange.db") for suffix in ("", "-wal", "-shm", "-journal")
+ACCOUNT_NAME = "account.json"
+"""Which account the journal belongs to; none where it is of a simulation."""
+KEPT_NAMES = (
+    *(f"{name}{suffix}" for name in ("journal.db", "exchange.db") for suffix in ("", "-wal", "-shm", "-journal")),
+    ACCOUNT_NAME,
 )
-"""What ``set_aside`` moves: each database before its parts."""
+"""What ``set_aside`` moves: each database before its parts, and last of all whose they are."""
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _NETWORK_FILE_SYSTEMS = frozenset(
@@ -32,6 +35,36 @@ _NETWORK_FILE_SYSTEMS = frozenset(
         *("nfs", "nfs4", "ocfs2", "orangefs", "smb3", "smbfs"),
     )
 )
+
+
+def holder_of(state_dir: Path) -> str | None:
+    """The process that holds a state directory, as it wrote itself down; None: nobody does.
+
+    Not for a moment in which an engine of ours may be about to take it: asking holds the directory for an instant.
+    """
+    try:
+        lock = os.open(state_dir / LOCK_NAME, os.O_RDWR | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(lock)
+    finally:
+        os.close(lock)
+    return None
+
+
+def check_state_dir(folder: Path, *, free_bytes_min: int = FREE_BYTES_MIN) -> None:
+    """What ``open_state_dir`` demands of a directory that is there; nothing is made and nothing is held.
+
+    Raises:
+        SettingsInvalid: not ours, writable by others or not by us, on a network, or full.
+    """
+    _check_owner(folder)
+    _check_disk(folder, free_bytes_min)
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise SettingsInvalid(f"state_dir {folder}: expected a directory to write in, found one that is read-only")
 
 
 @contextmanager
@@ -154,13 +187,16 @@ def _hold(folder: Path, lock: int) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
         raise SettingsInvalid(
-            f"state_dir {folder}: expected no other engine here, found one running as process {holder}: "
+            f"state_dir {folder}: expected no other engine here, found one running as process {_holder(lock)}: "
             "attach to it, stop it, or use another --state-dir"
         ) from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+
+
+def _holder(lock: int) -> str:
+    return os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
 
 
 def _new_folder(parent: Path, at_ms: int) -> Path:

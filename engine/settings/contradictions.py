@@ -1,7 +1,7 @@
 """The rules between the keys of a configuration, checked on the raw document.
 
 So that they are reported together with what is wrong with single keys, and not after it. The rules
-within one grid are in ``contradictions_grid``.
+within one grid are in ``contradictions_grid``, those of a real exchange in ``contradictions_exchange``.
 """
 
 from collections import Counter
@@ -10,7 +10,9 @@ from decimal import Decimal
 
 from engine.model.market import FeeCurrency
 from engine.model.money import is_on_step, text_from_decimal
+from engine.model.snapshot import Mode
 from engine.model.text import clean_text
+from engine.settings.contradictions_exchange import exchange_contradictions, mode_of
 from engine.settings.contradictions_grid import grid_contradictions
 from engine.settings.facts import GridFacts, Table, amount_of, grids_of, sound_part, sound_section, table_of
 from engine.settings.problems import Place, Problem, found
@@ -24,8 +26,14 @@ _SWAP_RULES = ("contract_size", "maintenance_rate", "leverage_max")
 def contradictions(document: Table) -> Iterator[Problem]:
     """Everything that is wrong between keys."""
     grids = grids_of(document)
+    mode = mode_of(document)
     yield from _secrets(document)
-    yield from _simulation(document, grids)
+    match mode:
+        case Mode.SIMULATION | None:
+            yield from _simulation(document, grids)
+        case Mode.PAPER | Mode.LIVE:
+            # Of [simulation], paper takes the balances and the rules of filling, live nothing: no rest contradicts.
+            yield from exchange_contradictions(document, grids, list(_leaders(document, grids)))
     yield from _regime(document)
     common = sound_part(RiskSection, document.get("risk", {})) or RiskSection()
     yield from (Problem(place=("risk", key) if key else ("risk",), text=text) for key, text in common.problems())
@@ -63,7 +71,8 @@ def _names(grids: list[GridFacts]) -> Iterator[Problem]:
 def _accounts(grids: list[GridFacts], document: Table) -> Iterator[Problem]:
     """A swap has one position, so it belongs to one grid; and an exchange bounds the leverage."""
     market = table_of(table_of(document, "simulation"), "market")
-    leverage_max = amount_of(market, "leverage_max")
+    is_simulated = mode_of(document) in (Mode.SIMULATION, None)
+    leverage_max = amount_of(market, "leverage_max") if is_simulated else None
     firsts: dict[str, GridFacts] = {}
     for grid in grids:
         if grid.symbol is None or not grid.is_swap:

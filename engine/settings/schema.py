@@ -68,7 +68,7 @@ def _settings(document: Document, folder: Path) -> Settings:
     regime = document.regime
     return Settings(
         engine=document.engine.settings(folder),
-        exchange=document.exchange.settings(),
+        exchange=document.exchange.settings(folder),
         simulation=document.simulation.settings(folder),
         grids=tuple(grid.spec() for grid in document.grid),
         file=None,

@@ -11,14 +11,10 @@ from engine.model.snapshot import Mode
 from engine.settings.schema_types import Flag, Number, PathText, Section, one_of
 from engine.settings.values import ASK, EngineSettings, ExchangeSettings, MarketType
 
+DEAD_MAN_SECONDS_MIN = 30
+"""A shorter one would cancel everything whenever the line is slow."""
 _NEVER_ASKED = frozenset((DiscrepancyKind.FOREIGN_ORDER, DiscrepancyKind.UNKNOWN_OUTCOME))
 """Nobody could choose: an order that is not ours is never touched, and an outcome comes from the exchange alone."""
-
-
-def _only_simulation(mode: Mode) -> Mode:
-    if mode is not Mode.SIMULATION:
-        raise ValueError("simulation: paper and live trading are not part of this version")
-    return mode
 
 
 def _zero_or_seconds(seconds: float) -> float:
@@ -27,10 +23,16 @@ def _zero_or_seconds(seconds: float) -> float:
     return seconds
 
 
+def _zero_or_long(seconds: float) -> float:
+    if 0 < seconds < DEAD_MAN_SECONDS_MIN:
+        raise ValueError
+    return seconds
+
+
 class EngineSection(Section):
     """``[engine]``."""
 
-    mode: Annotated[Mode, AfterValidator(_only_simulation)] = Field(default=Mode.SIMULATION, description=one_of(Mode))
+    mode: Mode = Field(default=Mode.SIMULATION, description=one_of(Mode))
     state_dir: PathText = Field(default="~/.local/state/gridwright", description="a folder")
     reconcile_seconds: Annotated[float, Number, AfterValidator(_zero_or_seconds)] = Field(
         default=60.0, ge=0, le=86400, description="seconds from 1 to 86400, or 0 for no period"
@@ -92,10 +94,20 @@ class ExchangeSection(Section):
     market_type: MarketType = Field(default=MarketType.SPOT, description=one_of(MarketType))
     sandbox: Flag = False
     keys: str = Field(default="keyring", pattern="^(keyring|env|file:.+)$", description="keyring, env or file:PATH")
+    dead_man_seconds: Annotated[float, Number, AfterValidator(_zero_or_long)] = Field(
+        default=0.0, ge=0, le=3600, description=f"seconds from {DEAD_MAN_SECONDS_MIN} to 3600, or 0 for no such switch"
+    )
     ccxt: dict[str, Any] = Field(default_factory=dict, description="a table")
 
-    def settings(self) -> ExchangeSettings:
-        """As the engine takes it."""
+    def settings(self, folder: Path) -> ExchangeSettings:
+        """As the engine takes it; a relative file of keys lies in ``folder``."""
+        kind, _, path = self.keys.partition(":")
+        keys = f"{kind}:{folder / Path(path).expanduser()}" if path else kind
         return ExchangeSettings(
-            id=self.id, market_type=self.market_type, sandbox=self.sandbox, keys=self.keys, ccxt=self.ccxt
+            id=self.id,
+            market_type=self.market_type,
+            sandbox=self.sandbox,
+            keys=keys,
+            ccxt=self.ccxt,
+            dead_man_seconds=self.dead_man_seconds,
         )

@@ -62,13 +62,18 @@ class EngineSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeSettings:
-    """The real exchange of paper and live; ``keys`` says where the keys are and never holds one."""
+    """The real exchange of paper and live; ``keys`` says where the keys are and never holds one.
+
+    A path in ``keys`` is absolute. ``dead_man_seconds`` after which the exchange cancels everything if it hears
+    nothing; 0: never.
+    """
 
     id: str
     market_type: MarketType
     sandbox: bool
     keys: str
     ccxt: Mapping[str, Any]
+    dead_man_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,11 @@ class StreamSocket:
         self._note(message, fate)
         self._deliver(text, fate, kind)
 
+    def send_torn(self, text: str) -> None:
+        """Whatever this is, it is no message of the protocol."""
+        self._faults.count("torn_message")
+        self._put(text)
+
     def close(self) -> None:
         """No more comes; what waits is dropped."""
         self._send.close()

@@ -153,7 +153,7 @@ async def test_amounts_of_a_preflight_and_a_preview_travel_as_strings(tmp_path: 
             {},
             (
                 "expected a command of pause, resume, freeze, thaw, stop, set_speed, reconcile, resolve, panic, lift,"
-                " edit, found 'fly'"
+                " edit, shutdown, found 'fly'"
             ),
         ),
         ("pause", {}, "pause: Object missing required field `grid`"),

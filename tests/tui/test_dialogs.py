@@ -10,6 +10,7 @@ from tui.keys import TABLE, Scope, footer_keys
 from tui.present.dialogs import (
     disposal_text,
     disposal_typed,
+    farewell_text,
     leaving_lines,
     live_orders,
     needs_asking,
@@ -18,6 +19,7 @@ from tui.present.dialogs import (
 )
 from tui.present.manual import footer_for, manual_lines
 from tui.present.pieces import line_text, line_width
+from tui.present.words import Stage
 
 
 def test_stopping_says_what_happens_in_orders_coins_and_money() -> None:
@@ -50,7 +52,7 @@ def test_only_a_whole_word_is_a_choice() -> None:
 
 
 def test_the_word_being_typed_is_marked() -> None:
-    texts = [line_text(line) for line in stop_lines(Mode.LIVE, scenes.grid(), "ca", 70)]
+    texts = [line_text(line) for line in stop_lines(Stage.LIVE, scenes.grid(), "ca", 70)]
     assert texts[0] == "Stop btc BTC/USDT   ▲ LIVE ▲ "
     assert [text[:10].rstrip() for text in texts if text.strip()][1:5] == [
         "  leave",
@@ -73,8 +75,21 @@ def test_leaving_says_what_on_exit_does_to_each_grid_at_work() -> None:
     assert lines[3] == "  btc: 24 orders cancelled. 0.03154 BTC stays held and unsold."
 
 
+def test_leaving_an_engine_of_its_own_says_that_it_goes_on_and_how_it_is_ended() -> None:
+    engine = replace(scenes.running(), mode=Mode.LIVE, exchange_id="binance")
+    lines = [line_text(line) for line in leaving_lines(engine, None, 72)]
+    assert lines[0] == "Leave Gridwright?   ▲ LIVE ▲ "
+    assert lines[2:4] == ["The engine goes on without you.", "  btc: 24 orders at work, 0.03154 BTC held."]
+    assert "gridwright quit ends it" in " ".join(lines)
+    assert farewell_text(engine, "~/x") == (
+        "the engine goes on (live binance, 24 orders at work): gridwright quit --state-dir ~/x ends it, "
+        "the same command comes back to it"
+    )
+    assert farewell_text(None, "~/x").startswith("the engine goes on starting: gridwright quit")
+
+
 def test_resuming_where_money_is_real_names_the_mode() -> None:
-    lines = [line_text(line) for line in resume_lines(Mode.LIVE, scenes.grid(), 60)]
+    lines = [line_text(line) for line in resume_lines(Stage.LIVE, scenes.grid(), 60)]
     assert lines[0] == "Resume btc?   ▲ LIVE ▲ "
     assert lines[2].startswith("btc places its entries on BTC/USDT again:")
 
@@ -83,13 +98,13 @@ def test_resuming_a_stopped_grid_says_why_it_stands_and_what_still_blocks_it() -
     stopped = scenes.grid(
         state=GridState.STOPPED, state_reason="the stop loss", slots=tuple(scenes.slot(index) for index in range(40))
     )
-    assert [line_text(line) for line in resume_lines(Mode.PAPER, stopped, 100)[2:-2]] == [
+    assert [line_text(line) for line in resume_lines(Stage.PAPER, stopped, 100)[2:-2]] == [
         "It is stopped: the stop loss.",
         "btc places its entries on BTC/USDT again: up to 12 entries within the window, as far as regime and",
         "limits let them.",
     ]
     blocked = replace(stopped, risk=risk_scenes.BLOCKED)
-    assert [line_text(line) for line in resume_lines(Mode.PAPER, blocked, 100)[3:-2]] == [
+    assert [line_text(line) for line in resume_lines(Stage.PAPER, blocked, 100)[3:-2]] == [
         "btc goes on, but 3 blocks still stand: nothing opens until they end; l shows them, L lifts.",
     ]
 

@@ -7,7 +7,6 @@ import pytest
 
 from engine.model.commands import GridChange
 from engine.model.grid import SizedBy
-from engine.model.snapshot import Mode
 from tests import preflight_scenes, scenes
 from tests.tui.test_edit import sized
 from tui.present.edit import (
@@ -24,6 +23,7 @@ from tui.present.edit import (
 )
 from tui.present.pieces import Line, Tone, line_text, line_width
 from tui.present.preflight import places_for
+from tui.present.words import Stage
 
 PLACES = places_for(scenes.grid())
 NOW = Fields(lower="52000", upper="68000", slots="40", size="100")
@@ -181,7 +181,7 @@ def test_problems_stand_on_top_of_the_preview() -> None:
 
 
 def test_the_question_names_the_mode_and_the_effects_and_fits_on_the_smallest_screen() -> None:
-    lines = texts(confirm_lines(Mode.LIVE, scenes.grid(), preflight_scenes.preview(), PLACES, 70))
+    lines = texts(confirm_lines(Stage.LIVE, scenes.grid(), preflight_scenes.preview(), PLACES, 70))
     assert lines[0] == "Edit btc BTC/USDT?   ▲ LIVE ▲"
     assert "at once         buys 0.01660 BTC for about 1,002.85 USDT" in lines
     assert lines[-1] == "y yes    n or esc no"
@@ -189,4 +189,4 @@ def test_the_question_names_the_mode_and_the_effects_and_fits_on_the_smallest_sc
     orders = tuple(f"g1btc{number:04}n000007" for number in range(900))
     moved = tuple((slot, slot + 1) for slot in spread)
     worst = preflight_scenes.preview(stays=spread, gone=spread, new=spread, cancels=orders, lots_moved=moved)
-    assert len(confirm_lines(Mode.LIVE, scenes.grid(), worst, PLACES, 70)) <= 18
+    assert len(confirm_lines(Stage.LIVE, scenes.grid(), worst, PLACES, 70)) <= 18

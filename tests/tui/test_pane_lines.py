@@ -45,6 +45,25 @@ def test_each_mode_has_its_own_word_and_style(mode: Mode, word: str, tone: Tone)
     assert line[0] == (word, tone)
 
 
+def test_the_sandbox_is_neither_paper_nor_live() -> None:
+    engine = scenes.engine(mode=Mode.LIVE, is_sandbox=True, exchange_id="binance", speed=None)
+    line = status_line(view_of(engine), 100)
+    assert line[0] == (" ◈ SANDBOX ◈ ", Tone.SANDBOX)
+    assert {piece.tone for piece in line[1:]}.isdisjoint({Tone.LIVE, Tone.SANDBOX})
+
+
+def test_the_whole_line_of_real_money_is_loud_and_names_exchange_and_connection() -> None:
+    line = status_line(view_of(scenes.engine(mode=Mode.LIVE, exchange_id="binance", speed=None)), 100)
+    assert line_text(line).startswith(" ▲ LIVE ▲   binance ● connected  engine ● running  real time")
+    assert {piece.tone for piece in line} == {Tone.LIVE}
+
+
+def test_on_a_loud_line_a_broken_connection_stands_out() -> None:
+    engine = scenes.engine(mode=Mode.LIVE, exchange_id="binance", connection=Connection.DISCONNECTED, speed=None)
+    line = status_line(view_of(engine), 100)
+    assert [piece for piece in line if piece.tone is not Tone.LIVE] == [("○ disconnected", Tone.LOSS)]
+
+
 def test_the_status_line_never_exceeds_its_width_and_keeps_the_clock() -> None:
     for width in range(30, 130):
         line = status_line(view_of(scenes.running()), width)

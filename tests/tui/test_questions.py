@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from engine.model.reconcile import DiscrepancyKind, Resolution
-from engine.model.snapshot import EngineSnapshot, Mode
+from engine.model.snapshot import EngineSnapshot
 from tests import question_scenes, scenes
 from tui.present.ladder import RowFacts, layout_for, slot_line
 from tui.present.pieces import Line, Tone, line_text, line_width
@@ -29,6 +29,7 @@ from tui.present.questions import (
 )
 from tui.present.slot import slot_lines
 from tui.present.status import tiny_line
+from tui.present.words import Stage
 from tui.view import View
 
 A, B, C, D = (QuestionKey("btc", name) for name in "abcd")
@@ -227,7 +228,7 @@ def test_without_a_question_the_last_comparison_and_foreign_orders_are_told() ->
 
 def test_an_answer_that_moves_money_is_asked_about_with_its_effect() -> None:
     item = vanished()
-    assert texts(answer_lines(Mode.LIVE, item, item.question.choices[1], 70)) == [
+    assert texts(answer_lines(Stage.LIVE, item, item.question.choices[1], 70)) == [
         "Answer release?   ▲ LIVE ▲",
         "",
         "q1  btc slot 7 vanished order",

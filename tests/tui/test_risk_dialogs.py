@@ -9,7 +9,7 @@ from engine.model.order import OrderStatus, Side
 from engine.model.risk import (
     BreakerKind,
 )
-from engine.model.snapshot import GridSnapshot, Mode, SlotStateName, SlotView
+from engine.model.snapshot import GridSnapshot, SlotStateName, SlotView
 from tests import risk_scenes, scenes
 from tests.risk_scenes import DRAWDOWN, FLOATING, PANIC_KEY
 from tests.tui.test_pane_lines import texts
@@ -19,6 +19,7 @@ from tui.present.risk import (
     BLOCK_WORDS,
 )
 from tui.present.risk_dialogs import lift_lines, panic_lines
+from tui.present.words import Stage
 from tui.view import View
 
 
@@ -28,7 +29,7 @@ def grid_of(shown: View) -> GridSnapshot:
 
 
 def test_lifting_says_which_block_what_then_opens_and_what_becomes_of_the_cause() -> None:
-    assert texts(lift_lines(Mode.LIVE, grid_of(blocked_by(DRAWDOWN)), DRAWDOWN, 90)) == [
+    assert texts(lift_lines(Stage.LIVE, grid_of(blocked_by(DRAWDOWN)), DRAWDOWN, 90)) == [
         "Lift the block of btc: drawdown?   ▲ LIVE ▲",
         "",
         "the total PnL is 402.13 USDT below its peak of 512.9 USDT, the limit is 400 USDT",
@@ -41,7 +42,7 @@ def test_lifting_says_which_block_what_then_opens_and_what_becomes_of_the_cause(
 
 
 def test_lifting_one_of_several_blocks_says_what_still_stands() -> None:
-    lines = texts(lift_lines(Mode.PAPER, grid_of(BLOCKED), FLOATING, 90))
+    lines = texts(lift_lines(Stage.PAPER, grid_of(BLOCKED), FLOATING, 90))
     assert lines[4:6] == [
         "Still blocked afterwards by: drawdown, panic key.",
         "If its cause is still there at the next price, the block is raised again.",
@@ -50,7 +51,7 @@ def test_lifting_one_of_several_blocks_says_what_still_stands() -> None:
 
 def test_lifting_one_of_several_blocks_of_a_stopped_grid_says_that_it_stays_stopped_too() -> None:
     stopped = replace(grid_of(BLOCKED), state=GridState.STOPPED)
-    assert texts(lift_lines(Mode.PAPER, stopped, FLOATING, 90))[4:6] == [
+    assert texts(lift_lines(Stage.PAPER, stopped, FLOATING, 90))[4:6] == [
         "Still blocked afterwards by: drawdown, panic key.",
         "btc stays stopped: nothing opens until you resume it with p.",
     ]
@@ -59,7 +60,7 @@ def test_lifting_one_of_several_blocks_of_a_stopped_grid_says_that_it_stays_stop
 @pytest.mark.parametrize("kind", BreakerKind)
 def test_each_kind_of_block_says_what_lifting_does_to_its_cause(kind: BreakerKind) -> None:
     block = replace(PANIC_KEY, kind=kind)
-    lines = texts(lift_lines(Mode.PAPER, grid_of(blocked_by(block)), block, 90))
+    lines = texts(lift_lines(Stage.PAPER, grid_of(blocked_by(block)), block, 90))
     assert lines[0].startswith(f"Lift the block of btc: {BLOCK_WORDS[kind]}?")
     assert lines[5].endswith(".")
 
@@ -79,7 +80,7 @@ def test_each_kind_of_block_says_what_lifting_does_to_its_cause(kind: BreakerKin
 def test_lifting_says_what_happens_afterwards(state: GridState, then: str) -> None:
     slots = tuple(scenes.slot(index) for index in range(40))
     shown = blocked_by(DRAWDOWN, state=state, state_reason="a reason", slots=slots)
-    assert texts(lift_lines(Mode.LIVE, grid_of(shown), DRAWDOWN, 90))[4] == then
+    assert texts(lift_lines(Stage.LIVE, grid_of(shown), DRAWDOWN, 90))[4] == then
 
 
 def test_the_entries_that_may_go_out_are_the_empty_slots_among_the_nearest_of_each_side() -> None:

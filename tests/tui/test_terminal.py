@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.settings import load_settings
+from engine.settings import Start, load_settings
 from tui import app as tui_app
 from tui.app import run_terminal
 
@@ -99,6 +99,6 @@ def test_where_nothing_can_be_drawn_it_says_so_and_starts_no_engine(
     monkeypatch.setenv("TERM", term)
     monkeypatch.setattr(tui_app, "is_terminal", lambda: is_terminal)
     state_dir = tmp_path / "state"
-    assert run_terminal(load_settings(None, state_dir=state_dir), fresh=True) == 2
+    assert run_terminal(load_settings(None, state_dir=state_dir), start=Start(is_fresh=True)) == 2
     assert capsys.readouterr() == ("", said)
     assert not state_dir.exists()

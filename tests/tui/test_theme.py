@@ -14,6 +14,7 @@ ON_BACKS = {
     Tone.ALARM: "alarm-back",
     Tone.SIMULATION: "simulation-back",
     Tone.PAPER: "paper-back",
+    Tone.SANDBOX: "sandbox-back",
     Tone.LIVE: "live-back",
     Tone.PAST: "past-back",
     Tone.PRICE_LINE: "price-back",

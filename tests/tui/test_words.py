@@ -7,7 +7,7 @@ import pytest
 
 from engine.model.grid import GridState
 from engine.model.order import OrderStatus
-from engine.model.snapshot import Connection, EngineState, EventLevel, Mode, SlotStateName
+from engine.model.snapshot import Connection, EngineState, EventLevel, SlotStateName
 from tests import scenes
 from tui.history import History, Series
 from tui.present import words
@@ -21,7 +21,7 @@ from tui.present import words
         (words.ENGINE_SIGNS, EngineState),
         (words.CONNECTION_SIGNS, Connection),
         (words.LEVEL_SIGNS, EventLevel),
-        (words.MODE_BANNERS, Mode),
+        (words.STAGE_BANNERS, words.Stage),
         (words.ORDER_WORDS, OrderStatus),
     ],
 )

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from engine.model.grid import Disposal, GridState
 from engine.model.money import ZERO
 from engine.model.order import TERMINAL_STATUSES
-from engine.model.snapshot import EngineSnapshot, GridSnapshot, Mode
+from engine.model.snapshot import EngineSnapshot, GridSnapshot
 from engine.model.text import clean_text
 from tui.present.going_on import entries_text
 from tui.present.numbers import number, places_of, plural, quote_places
 from tui.present.pieces import BLANK, Line, Piece, Tone, fit_left, wrap_words
-from tui.present.words import GRID_SIGNS, MODE_BANNERS
+from tui.present.words import GRID_SIGNS, STAGE_BANNERS, Stage, stage_of
 
 _WORD_WIDTH = 9
 _IDLE_STATES = frozenset((GridState.STOPPED, GridState.HALTED))
@@ -45,10 +45,10 @@ def _sale_text(grid: GridSnapshot, held: str) -> str:
     return f"{held} {verb} at about {price} for about {worth} {clean_text(grid.quote, 10)}, slippage bounded."
 
 
-def stop_lines(mode: Mode, grid: GridSnapshot, typed: str, width: int) -> tuple[Line, ...]:
+def stop_lines(stage: Stage, grid: GridSnapshot, typed: str, width: int) -> tuple[Line, ...]:
     """The stop dialog: scope, the three words and what each does; the word being typed is marked."""
     name = f"Stop {clean_text(grid.name, 24)} {clean_text(grid.symbol, 24)}  "
-    lines: list[Line] = [(Piece(name, Tone.STRONG), MODE_BANNERS[mode]), BLANK]
+    lines: list[Line] = [(Piece(name, Tone.STRONG), STAGE_BANNERS[stage]), BLANK]
     for disposal in Disposal:
         is_meant = bool(typed) and disposal.value.startswith(typed)
         word = Piece(fit_left(("▸ " if is_meant else "  ") + disposal.value, _WORD_WIDTH + 2), Tone.KEY)
@@ -76,23 +76,42 @@ def needs_asking(engine: EngineSnapshot | None, ended: str | None) -> bool:
     return any(grid.state not in _IDLE_STATES for grid in engine.grids)
 
 
-def leaving_lines(engine: EngineSnapshot, on_exit: Disposal, width: int) -> tuple[Line, ...]:
-    """The question before leaving: what closing the engine does to every grid at work."""
-    lines: list[Line] = [
-        (Piece("Leave Gridwright?  ", Tone.STRONG), MODE_BANNERS[engine.mode]),
-        BLANK,
-        (Piece("The engine closes with you, in order. On exit: ", Tone.TEXT), Piece(on_exit.value, Tone.KEY)),
-    ]
+def leaving_lines(engine: EngineSnapshot, on_exit: Disposal | None, width: int) -> tuple[Line, ...]:
+    """The question before leaving: what that does to every grid at work; ``on_exit`` None: the engine goes on."""
+    says = Piece("The engine goes on without you.")
+    again = "The same command comes back to it; gridwright quit ends it, gridwright stop its grids."
+    how: Line = (says,)
+    if on_exit is not None:
+        how = Piece("The engine closes with you, in order. On exit: ", Tone.TEXT), Piece(on_exit.value, Tone.KEY)
+        again = "The next start goes on from here."
+    lines: list[Line] = [(Piece("Leave Gridwright?  ", Tone.STRONG), STAGE_BANNERS[stage_of(engine)]), BLANK, how]
     for grid in engine.grids:
         if grid.state in _IDLE_STATES:
             continue
-        text = f"{clean_text(grid.name, 24)}: {disposal_text(grid, on_exit)}"
-        lines.extend((Piece("  " + row),) for row in wrap_words(text, width - 2))
-    again = "The next start goes on from here."
-    return (*lines, BLANK, (Piece(again, Tone.DIM),), BLANK, YES_OR_NO)
+        done = at_work_text(grid) if on_exit is None else disposal_text(grid, on_exit)
+        rows = wrap_words(f"{clean_text(grid.name, 24)}: {done}", width - 2)
+        lines.extend((Piece("  " + row),) for row in rows)
+    rest = [(Piece(row, Tone.DIM),) for row in wrap_words(again, width)]
+    return (*lines, BLANK, *rest, BLANK, YES_OR_NO)
 
 
-def resume_lines(mode: Mode, grid: GridSnapshot, width: int) -> tuple[Line, ...]:
+def at_work_text(grid: GridSnapshot) -> str:
+    """What a grid has in the market that goes on without a screen."""
+    held = f"{number(grid.inventory, places_of(grid.lot_size))} {clean_text(grid.base, 10)}"
+    return f"{plural(live_orders(grid), 'order')} at work, {held} held."
+
+
+def farewell_text(engine: EngineSnapshot | None, place: str) -> str:
+    """The line that is left on the terminal of somebody who has left an engine that goes on."""
+    ways = f"gridwright quit --state-dir {place} ends it, the same command comes back to it"
+    if engine is None:
+        return f"the engine goes on starting: {ways}"
+    orders = plural(sum(live_orders(grid) for grid in engine.grids), "order")
+    where = f"{stage_of(engine)} {clean_text(engine.exchange_id or engine.exchange, 40)}"
+    return f"the engine goes on ({where}, {orders} at work): {ways}"
+
+
+def resume_lines(stage: Stage, grid: GridSnapshot, width: int) -> tuple[Line, ...]:
     """The question before a grid opens again: why it stands, and what goes out or still holds it back."""
     name = clean_text(grid.name, 24)
     texts = [f"{name} places its entries on {clean_text(grid.symbol, 24)} again: {entries_text(grid)}."]
@@ -103,7 +122,7 @@ def resume_lines(mode: Mode, grid: GridSnapshot, width: int) -> tuple[Line, ...]
     if grid.state_reason:
         texts.insert(0, f"It is {GRID_SIGNS[grid.state].word}: {clean_text(grid.state_reason)}.")
     rows: Sequence[Line] = [(Piece(row),) for text in texts for row in wrap_words(text, width)]
-    return (Piece(f"Resume {name}?  ", Tone.STRONG), MODE_BANNERS[mode]), BLANK, *rows, BLANK, YES_OR_NO
+    return (Piece(f"Resume {name}?  ", Tone.STRONG), STAGE_BANNERS[stage]), BLANK, *rows, BLANK, YES_OR_NO
 
 
 YES_OR_NO: Line = (

@@ -10,13 +10,13 @@ from engine.model.commands import GridChange
 from engine.model.grid import SizedBy
 from engine.model.money import ZERO, text_from_decimal
 from engine.model.preflight import EditPreview, PreflightRow
-from engine.model.snapshot import GridSnapshot, Mode
+from engine.model.snapshot import GridSnapshot
 from engine.model.text import clean_text
 from tui.present.dialogs import YES_OR_NO
 from tui.present.numbers import number, plural
 from tui.present.pieces import BLANK, Line, Piece, Tone, cut_line, fit_left, wrap_words
 from tui.present.preflight import Figure, Places, beside, figures, trouble_lines
-from tui.present.words import MODE_BANNERS
+from tui.present.words import STAGE_BANNERS, Stage
 
 WORD = "apply"
 """What is typed to go on from the preview."""
@@ -233,11 +233,13 @@ def _compared(label: str, before: Figure | None, after: Figure | None) -> Line:
     )
 
 
-def confirm_lines(mode: Mode, grid: GridSnapshot, preview: EditPreview, places: Places, width: int) -> tuple[Line, ...]:
+def confirm_lines(
+    stage: Stage, grid: GridSnapshot, preview: EditPreview, places: Places, width: int
+) -> tuple[Line, ...]:
     """The question before an edit is done: all that will happen at once."""
     name = f"Edit {clean_text(grid.name, 24)} {clean_text(grid.symbol, 24)}?  "
     return (
-        (Piece(name, Tone.STRONG), MODE_BANNERS[mode]),
+        (Piece(name, Tone.STRONG), STAGE_BANNERS[stage]),
         BLANK,
         *effect_lines(preview, places, width),
         BLANK,

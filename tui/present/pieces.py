@@ -32,6 +32,7 @@ class Tone(StrEnum):
     ALARM = "alarm"
     SIMULATION = "simulation"
     PAPER = "paper"
+    SANDBOX = "sandbox"
     LIVE = "live"
     PAST = "past"
 

@@ -7,12 +7,12 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from engine.model.reconcile import Choice, DiscrepancyKind, Resolution, ViewRow
-from engine.model.snapshot import EngineSnapshot, GridSnapshot, Mode, QuestionView
+from engine.model.snapshot import EngineSnapshot, GridSnapshot, QuestionView
 from engine.model.text import clean_text
 from tui.present.dialogs import YES_OR_NO
 from tui.present.numbers import clock, duration, plural
 from tui.present.pieces import BLANK, Line, Piece, Tone, cut_line, fit_left, join, line_width, spread, wrap_words
-from tui.present.words import ASKED, MODE_BANNERS
+from tui.present.words import ASKED, STAGE_BANNERS, Stage
 from tui.view import View
 
 RECONCILIATION = "reconciliation"
@@ -277,13 +277,13 @@ def nothing_lines(view: View, width: int) -> tuple[Line, ...]:
     return (*lines, BLANK, *((Piece(row, Tone.DIM),) for row in wrap_words(hint, width)))
 
 
-def answer_lines(mode: Mode, item: OpenQuestion, choice: Choice, width: int) -> tuple[Line, ...]:
+def answer_lines(stage: Stage, item: OpenQuestion, choice: Choice, width: int) -> tuple[Line, ...]:
     """The question before an answer that moves money: what it is about, and what will be done."""
     answer = f"Answer {RESOLUTION_WORDS[choice.resolution]}?  "
     about = wrap_words(question_title(item), width)
     effect = wrap_words(clean_text(choice.effect, _DETAIL_LIMIT), width)
     return (
-        (Piece(answer, Tone.STRONG), MODE_BANNERS[mode]),
+        (Piece(answer, Tone.STRONG), STAGE_BANNERS[stage]),
         BLANK,
         *((Piece(row, Tone.DIM),) for row in about),
         *((Piece(row),) for row in effect),

@@ -3,18 +3,18 @@
 from engine.model.grid import GridState
 from engine.model.order import TERMINAL_STATUSES
 from engine.model.risk import Block, BreakerKind
-from engine.model.snapshot import EngineSnapshot, GridSnapshot, Mode, SlotView
+from engine.model.snapshot import EngineSnapshot, GridSnapshot, SlotView
 from engine.model.text import clean_text
 from tui.present.going_on import after_lifting
 from tui.present.numbers import plural
 from tui.present.pieces import BLANK, Line, Piece, Tone, wrap_words
 from tui.present.risk import BLOCK_WORDS
-from tui.present.words import MODE_BANNERS
+from tui.present.words import STAGE_BANNERS, Stage, stage_of
 
 _NAME_LIMIT = 24
 
 
-def lift_lines(mode: Mode, grid: GridSnapshot, block: Block, width: int) -> tuple[Line, ...]:
+def lift_lines(stage: Stage, grid: GridSnapshot, block: Block, width: int) -> tuple[Line, ...]:
     """The question before a person lifts a block."""
     name = clean_text(grid.name, _NAME_LIMIT)
     head = Piece(f"Lift the block of {name}: {BLOCK_WORDS[block.kind]}?  ", Tone.STRONG)
@@ -23,7 +23,7 @@ def lift_lines(mode: Mode, grid: GridSnapshot, block: Block, width: int) -> tupl
     if not others or grid.state is not GridState.RUNNING:
         then.append(after_lifting(grid))
     return (
-        (head, MODE_BANNERS[mode]),
+        (head, STAGE_BANNERS[stage]),
         BLANK,
         *_rows(clean_text(block.reason), width, Tone.WARN),
         BLANK,
@@ -63,11 +63,11 @@ def panic_lines(engine: EngineSnapshot, grid: GridSnapshot, width: int) -> tuple
     ]
     lines = [row for text in texts for row in _rows(text, width)]
     if len(engine.grids) == 1:
-        return (head, MODE_BANNERS[engine.mode]), BLANK, *lines, BLANK, _yes_or_no("block openings")
+        return (head, STAGE_BANNERS[stage_of(engine)]), BLANK, *lines, BLANK, _yes_or_no("block openings")
     count = len(engine.grids) - 1
     others = "The other grid goes on" if count == 1 else f"The {count} other grids go on"
     return (
-        (head, MODE_BANNERS[engine.mode]),
+        (head, STAGE_BANNERS[stage_of(engine)]),
         BLANK,
         *lines,
         *_rows(f"{others}, unless you answer with all.", width),

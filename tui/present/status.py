@@ -2,7 +2,7 @@
 
 from engine.model.grid import GridState
 from engine.model.money import ZERO
-from engine.model.snapshot import BlockView, EngineSnapshot, EngineState, GridSnapshot
+from engine.model.snapshot import BlockView, Connection, EngineSnapshot, EngineState, GridSnapshot
 from engine.model.text import clean_text
 from tui.present.chart import area
 from tui.present.numbers import (
@@ -26,9 +26,11 @@ from tui.present.words import (
     CONNECTION_SIGNS,
     ENGINE_SIGNS,
     GRID_SIGNS,
-    MODE_BANNERS,
+    STAGE_BANNERS,
+    Stage,
     result_tone,
     speed_word,
+    stage_of,
 )
 from tui.view import View
 
@@ -41,6 +43,7 @@ _EXPLAINED_STATES = frozenset(
     (GridState.PAUSED, GridState.EXITS_ONLY, GridState.STOPPING, GridState.STOPPED, GridState.STARTING)
 )
 _NAME_LIMIT = 24
+_STARTING_LIMIT = 160
 
 
 def labelled(label: str, value: Piece) -> Line:
@@ -53,17 +56,26 @@ def status_line(view: View, width: int) -> Line:
     engine = view.engine
     if engine is None:
         return Piece(" GRIDWRIGHT ", Tone.HEAD), Piece("  "), *starting_line(view)
+    stage = stage_of(engine)
     connection = CONNECTION_SIGNS[engine.connection]
     groups: list[Line] = [
-        (MODE_BANNERS[engine.mode],),
-        (Piece(clean_text(engine.exchange, _NAME_LIMIT) + " "), connection.piece()),
+        (STAGE_BANNERS[stage],),
+        (Piece(clean_text(engine.exchange_id or engine.exchange, _NAME_LIMIT) + " "), connection.piece()),
         labelled("engine", ENGINE_SIGNS[_engine_state(view, engine)].piece()),
         (Piece(speed_word(engine.speed), Tone.STRONG),),
         labelled("lag", Piece(f"{engine.loop_lag_ms:.0f}ms")),
     ]
     text = date_clock(engine.at_ms) if width >= _WIDTH_FOR_DATE else clock(engine.at_ms) + "Z"
     right: Line = (Piece(text + " ", Tone.STRONG),)
-    return spread(join_that_fit(groups, width - line_width(right) - 1), right, width)
+    line = spread(join_that_fit(groups, width - line_width(right) - 1), right, width)
+    return _loud(line, engine) if stage is Stage.LIVE else line
+
+
+def _loud(line: Line, engine: EngineSnapshot) -> Line:
+    """A whole line in the colour of real money, but for a connection or an engine that is not as it should be."""
+    quiet = {CONNECTION_SIGNS[Connection.CONNECTED].piece(), ENGINE_SIGNS[EngineState.RUNNING].piece()}
+    shown = {CONNECTION_SIGNS[engine.connection].piece(), *(sign.piece() for sign in ENGINE_SIGNS.values())}
+    return tuple(piece if piece in shown - quiet else Piece(piece.text, Tone.LIVE) for piece in line)
 
 
 def _engine_state(view: View, engine: EngineSnapshot) -> EngineState:
@@ -158,7 +170,8 @@ def tabs_line(view: View, width: int) -> Line:
 def starting_line(view: View) -> Line:
     """Which parts of the engine have not reported in yet; empty once all have."""
     if view.engine is None:
-        return (Piece("starting: waiting for the engine", Tone.WARN),)
+        what = clean_text(view.starting, _STARTING_LIMIT) or "waiting for the engine"
+        return (Piece(f"starting: {what}", Tone.WARN),)
     missing = [
         clean_text(f"{part.name} ({part.detail})" if part.detail else part.name, 80)
         for part in view.engine.parts
@@ -255,7 +268,7 @@ def tiny_line(view: View, width: int) -> Line:
     asked = sum(len(grid.questions) for grid in view.engine.grids)
     tripped = sum(len(grid.risk.blocks) for grid in view.engine.grids)
     groups: list[Line] = [
-        (MODE_BANNERS[view.engine.mode],),
+        (STAGE_BANNERS[stage_of(view.engine)],),
         (GRID_SIGNS[view.grid.state].piece(),),
         (Piece(f"{BLOCKED.glyph} {plural(tripped, 'block')}", BLOCKED.tone),) if tripped else (),
         (Piece("▲ LIQUIDATION NEAR", Tone.ALARM),) if is_liquidation_near(view.grid) else (),

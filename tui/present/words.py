@@ -1,12 +1,13 @@
 """The states of the engine as glyph, word and tone; a meaning never rests on colour alone."""
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import NamedTuple
 
 from engine.model.grid import GridState
 from engine.model.money import ZERO
 from engine.model.order import OrderStatus, Side
-from engine.model.snapshot import Connection, EngineState, EventLevel, Mode, SlotStateName
+from engine.model.snapshot import Connection, EngineSnapshot, EngineState, EventLevel, Mode, SlotStateName
 from tui.present.pieces import Piece, Tone
 
 
@@ -58,10 +59,22 @@ LEVEL_SIGNS = {
     EventLevel.WARNING: Sign("!", "warning", Tone.WARN),
     EventLevel.ERROR: Sign("×", "error", Tone.LOSS),
 }
-MODE_BANNERS = {
-    Mode.SIMULATION: Piece(" SIMULATION ", Tone.SIMULATION),
-    Mode.PAPER: Piece(" ◇ PAPER ◇ ", Tone.PAPER),
-    Mode.LIVE: Piece(" ▲ LIVE ▲ ", Tone.LIVE),
+
+
+class Stage(StrEnum):
+    """What is at stake: how far a grid is from real money."""
+
+    SIMULATION = "simulation"
+    PAPER = "paper"
+    SANDBOX = "sandbox"
+    LIVE = "live"
+
+
+STAGE_BANNERS = {
+    Stage.SIMULATION: Piece(" SIMULATION ", Tone.SIMULATION),
+    Stage.PAPER: Piece(" ◇ PAPER ◇ ", Tone.PAPER),
+    Stage.SANDBOX: Piece(" ◈ SANDBOX ◈ ", Tone.SANDBOX),
+    Stage.LIVE: Piece(" ▲ LIVE ▲ ", Tone.LIVE),
 }
 ORDER_WORDS = {
     OrderStatus.INTENT: "intent",
@@ -78,6 +91,22 @@ SIDE_TONES = {Side.BUY: Tone.BUY, Side.SELL: Tone.SELL}
 
 SPEEDS = (1.0, 10.0, 60.0, 300.0, 1000.0, 3600.0)
 """Market seconds per wall second that the keys step through; above the last one is 0, as fast as possible."""
+
+
+def stage_of(engine: EngineSnapshot | None) -> Stage:
+    """The stage of an engine; of one that is not known yet, the one on which to be most careful."""
+    return Stage.LIVE if engine is None else stage_of_mode(engine.mode, is_sandbox=engine.is_sandbox)
+
+
+def stage_of_mode(mode: Mode, *, is_sandbox: bool) -> Stage:
+    """The stage of a mode."""
+    match mode:
+        case Mode.SIMULATION:
+            return Stage.SIMULATION
+        case Mode.PAPER:
+            return Stage.PAPER
+        case Mode.LIVE:
+            return Stage.SANDBOX if is_sandbox else Stage.LIVE
 
 
 def result_tone(value: Decimal) -> Tone:

@@ -6,7 +6,7 @@ from textual.screen import Screen
 
 from engine.model.commands import Command, Freeze, Pause, Resume, SetSpeed, Stop, Thaw
 from engine.model.grid import Disposal, GridState
-from engine.model.snapshot import GridSnapshot, Mode
+from engine.model.snapshot import GridSnapshot
 from tui.bindings import bindings_for
 from tui.keys import Scope
 from tui.messages import SendCommand
@@ -17,7 +17,7 @@ from tui.panes.profit import ProfitPane
 from tui.panes.slots import SlotPane
 from tui.panes.status import AlertPane, BlocksPane, FooterPane, StatusPane, TabsPane, TinyPane
 from tui.present.dialogs import resume_lines
-from tui.present.words import faster, slower
+from tui.present.words import Stage, faster, slower, stage_of
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.details import DetailsScreen
 from tui.screens.help import HelpScreen
@@ -104,23 +104,23 @@ class Dashboard(Screen[None]):
                 self._say_no(f"{grid.name} is stopping; it can be resumed once it has stopped.")
 
     def _resume(self, grid: GridSnapshot) -> None:
-        if self._mode is Mode.SIMULATION:
+        if self._stage is Stage.SIMULATION:
             self._send(Resume(grid=grid.name))
         else:
             self._ask_to_resume(grid)
 
     @property
-    def _mode(self) -> Mode:
-        return Mode.LIVE if self.view.engine is None else self.view.engine.mode
+    def _stage(self) -> Stage:
+        return stage_of(self.view.engine)
 
     def _ask_to_resume(self, grid: GridSnapshot) -> None:
-        mode = self._mode
+        stage = self._stage
 
         def resume_if(is_sure: bool | None) -> None:
             if is_sure:
                 self._send(Resume(grid=grid.name))
 
-        self.app.push_screen(ConfirmScreen(lambda width: resume_lines(mode, grid, width)), resume_if)
+        self.app.push_screen(ConfirmScreen(lambda width: resume_lines(stage, grid, width)), resume_if)
 
     def action_freeze(self) -> None:
         """Freeze the selected slot, or thaw it."""
@@ -148,7 +148,7 @@ class Dashboard(Screen[None]):
             if disposal is not None:
                 self._send(Stop(grid=grid.name, disposal=disposal))
 
-        self.app.push_screen(StopScreen(self.view.engine.mode, grid), stop_with)
+        self.app.push_screen(StopScreen(self._stage, grid), stop_with)
 
     def action_faster(self) -> None:
         """Drive the simulated market faster."""

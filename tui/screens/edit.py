@@ -14,7 +14,7 @@ from engine import api
 from engine.model.commands import EditGrid, GridChange
 from engine.model.errors import CommandRefused, EngineStopped
 from engine.model.preflight import EditPreview
-from engine.model.snapshot import GridSnapshot, Mode
+from engine.model.snapshot import GridSnapshot
 from engine.model.text import clean_text
 from tui.bindings import bindings_for
 from tui.keys import Scope
@@ -35,6 +35,7 @@ from tui.present.edit import (
 )
 from tui.present.pieces import BLANK, Line, Piece, Tone
 from tui.present.preflight import places_for, trouble_lines
+from tui.present.words import stage_of
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.reconcile import PlainScroll
 from tui.view import View
@@ -176,7 +177,7 @@ class EditScreen(Screen[None]):
         change, preview = self._asked, self._shown
         if preview is None:
             return
-        mode = Mode.LIVE if self._view.engine is None else self._view.engine.mode
+        stage = stage_of(self._view.engine)
 
         def edit_if(is_sure: bool | None) -> None:
             self._word.value = ""
@@ -185,7 +186,7 @@ class EditScreen(Screen[None]):
                 self.app.run_worker(self._edit(change, preview), group="send")
 
         grid, places = self._grid, self._places
-        self.app.push_screen(ConfirmScreen(lambda width: confirm_lines(mode, grid, preview, places, width)), edit_if)
+        self.app.push_screen(ConfirmScreen(lambda width: confirm_lines(stage, grid, preview, places, width)), edit_if)
 
     async def _edit(self, change: GridChange, agreed: EditPreview) -> None:
         try:

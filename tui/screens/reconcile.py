@@ -11,7 +11,6 @@ from textual.screen import Screen
 
 from engine.model.commands import Command, Reconcile, Resolve
 from engine.model.reconcile import Choice
-from engine.model.snapshot import Mode
 from tui.bindings import bindings_for
 from tui.keys import Scope
 from tui.messages import SendCommand
@@ -26,6 +25,7 @@ from tui.present.questions import (
     question_title,
     still_selected,
 )
+from tui.present.words import stage_of
 from tui.screens.confirm import ConfirmScreen
 from tui.view import View
 
@@ -146,13 +146,13 @@ class ReconcileScreen(Screen[None]):
             self._send(_answer(item, choice))
 
     def _confirm(self, item: OpenQuestion, choice: Choice) -> None:
-        mode = Mode.LIVE if self._view.engine is None else self._view.engine.mode
+        stage = stage_of(self._view.engine)
 
         def answer_if(is_sure: bool | None) -> None:
             if is_sure:
                 self._send(_answer(item, choice))
 
-        self.app.push_screen(ConfirmScreen(lambda width: answer_lines(mode, item, choice, width)), answer_if)
+        self.app.push_screen(ConfirmScreen(lambda width: answer_lines(stage, item, choice, width)), answer_if)
 
     def action_reconcile(self) -> None:
         """Compare the books of the selected question's grid with the exchange now, else of the chosen grid."""

@@ -10,6 +10,7 @@ from tui.keys import Scope
 from tui.messages import SendCommand
 from tui.panes.risk import BlocksListPane, LimitsPane, RefusalsPane, StopsPane
 from tui.present.risk_dialogs import lift_lines
+from tui.present.words import stage_of
 from tui.screens.bounds import BoundsScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.view import View
@@ -73,7 +74,7 @@ class RiskScreen(BoundsScreen):
             if is_sure:
                 self.post_message(SendCommand(LiftBlock(grid=grid.name, kind=block.kind)))
 
-        question = ConfirmScreen(lambda width: lift_lines(engine.mode, grid, block, width))
+        question = ConfirmScreen(lambda width: lift_lines(stage_of(engine), grid, block, width))
         self.app.push_screen(question, lift_if)
 
     def _say_no(self, text: str) -> None:

@@ -7,11 +7,12 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from engine.model.grid import Disposal
-from engine.model.snapshot import GridSnapshot, Mode
+from engine.model.snapshot import GridSnapshot
 from tui.panes.fields import Field
 from tui.panes.lines import LinesPane
 from tui.present.dialogs import disposal_typed, stop_lines
 from tui.present.pieces import Line
+from tui.present.words import Stage
 from tui.view import View
 
 _WORD_LENGTH_MAX = 16
@@ -20,15 +21,15 @@ _WORD_LENGTH_MAX = 16
 class StopText(LinesPane):
     """The words and their effects, kept up to date while the market moves on."""
 
-    def __init__(self, mode: Mode, grid: GridSnapshot) -> None:
+    def __init__(self, stage: Stage, grid: GridSnapshot) -> None:
         super().__init__()
-        self._mode = mode
+        self._stage = stage
         self._grid = grid
         self._typed = ""
 
     def lines_for(self, width: int) -> tuple[Line, ...]:
         """The dialog's text."""
-        return stop_lines(self._mode, self._grid, self._typed, width)
+        return stop_lines(self._stage, self._grid, self._typed, width)
 
     def draw(self, view: View) -> None:
         """Take the grid's newest numbers."""
@@ -47,9 +48,9 @@ class StopScreen(ModalScreen[Disposal | None]):
 
     BINDINGS = [("escape", "leave_alone", "cancel")]
 
-    def __init__(self, mode: Mode, grid: GridSnapshot) -> None:
+    def __init__(self, stage: Stage, grid: GridSnapshot) -> None:
         super().__init__()
-        self._text = StopText(mode, grid)
+        self._text = StopText(stage, grid)
 
     def compose(self) -> ComposeResult:
         """The words, and a place to type one."""

@@ -28,6 +28,7 @@ class StubExchange:
     """Everything is possible, nothing happens."""
 
     name = "\x1b[31mstub"
+    request_life_seconds = 0.0
 
     def __init__(self, market: Market) -> None:
         self._market = market

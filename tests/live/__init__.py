@@ -1,0 +1,1 @@
+"""The whole engine in real time against a loopback exchange, through the unmodified client library."""
