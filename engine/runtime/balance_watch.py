@@ -18,15 +18,19 @@ class BalanceWatch:
     """Fetches the balances whenever somebody has looked; ``note`` hears why they cannot be seen.
 
     ``has_swaps``: the positions as well. ``owned`` says what all grids together own, by currency.
+    ``rest_seconds`` pass between two fetches, however often somebody looks.
     """
 
-    def __init__(self, exchange: Exchange, *, note: Callable[[str], None], has_swaps: bool) -> None:
+    def __init__(
+        self, exchange: Exchange, *, note: Callable[[str], None], has_swaps: bool, rest_seconds: float = 0.0
+    ) -> None:
         self.balances: dict[str, Balance] = {}
         self.positions: dict[str, Position] = {}
         self.owned: Callable[[], Mapping[str, Decimal]] = dict
         self._owned_then: Mapping[str, Decimal] = {}
         """What the grids owned when the balances were seen, before or after, whichever is more."""
         self._has_swaps = has_swaps
+        self._rest_seconds = rest_seconds
         self._exchange = exchange
         self._note = note
         self._wanted = anyio.Event()
@@ -46,6 +50,8 @@ class BalanceWatch:
             self._wanted = anyio.Event()
             if is_open():
                 await self.fetch()
+                if self._rest_seconds:
+                    await anyio.sleep(self._rest_seconds)
 
     def beyond(self, currency: str) -> Decimal:
         """What the account has of a currency, as of when somebody last looked, and no grid owns.

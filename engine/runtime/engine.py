@@ -53,6 +53,7 @@ from engine.runtime.tally import Tally
 from engine.settings import Settings
 
 START_SECONDS_MAX = 300.0
+BALANCES_REST_SECONDS = 2.0
 _JOURNAL, _EXCHANGE, _ORDERS, _RECONCILIATION = "journal", "exchange", "orders", "reconciliation"
 
 
@@ -99,7 +100,8 @@ class Engine:
         self._reconciler: Reconciler | None = None
         self._prices = PriceBoard()
         has_swaps = any(is_swap(spec.symbol) for spec in settings.grids)
-        self._balance_watch = BalanceWatch(exchange, note=self._warn, has_swaps=has_swaps)
+        rest = BALANCES_REST_SECONDS if clock.speed is None else 0.0  # a real exchange counts every question
+        self._balance_watch = BalanceWatch(exchange, note=self._warn, has_swaps=has_swaps, rest_seconds=rest)
         self._markets = MarketWatch(
             settings, exchange=exchange, clock=clock, tell=self._tell, changed=self._grids.decide_soon
         )

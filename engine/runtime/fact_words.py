@@ -159,8 +159,10 @@ def _funding_in_words(fact: FundingBooked) -> str:
     paid = fact.payment
     verb = "received" if paid.amount > 0 else "paid"
     base, quote = _currencies(paid.symbol)
-    rate = f"{paid.rate * 100:.4f} % on {_text(paid.position)} {base} at {_text(paid.mark_price)} {quote}"
-    return f"funding {verb}: {shown_text(abs(paid.amount))} {quote}, {rate}"
+    words = f"funding {verb}: {shown_text(abs(paid.amount))} {quote}"
+    if not paid.mark_price:  # some exchanges tell no more than the amount
+        return words
+    return f"{words}, {paid.rate * 100:.4f} % on {_text(paid.position)} {base} at {_text(paid.mark_price)} {quote}"
 
 
 def _narrowing_in_words(fact: DecisionNarrowed) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,7 +50,8 @@ def run_headless(
     if settings.engine.mode is not Mode.SIMULATION:
         for trouble in harden_process():
             _LOG.warning("%s", trouble)
-    run = _HeadlessRun(until_end=until_end)
+    is_now = log_file is not None and settings.engine.mode is not Mode.SIMULATION
+    run = _HeadlessRun(until_end=until_end, log_event=_log_event_of_now if is_now else _log_event)
     with open_world(settings, start or Start()) as world:
         if not isinstance(world, SimulatedWorld):
             # For as long as the process lives: what it says at its very end is redacted as well.
@@ -64,8 +66,9 @@ def _is_kept(world: World) -> bool:
 
 
 class _HeadlessRun:
-    def __init__(self, *, until_end: bool) -> None:
+    def __init__(self, *, until_end: bool, log_event: Callable[[EngineEvent], None]) -> None:
         self._until_end = until_end
+        self._log_event = log_event
         self.last: EngineSnapshot | None = None
         self._engine: Engine | None = None
 
@@ -78,7 +81,7 @@ class _HeadlessRun:
         await run_world(world, self._watch)
 
     async def _watch(self, engine: Engine) -> None:
-        engine.story.listener = _log_event
+        engine.story.listener = self._log_event
         try:
             await self._until_told(engine)
         finally:
@@ -112,6 +115,15 @@ class _HeadlessRun:
 
 def _log_event(event: EngineEvent) -> None:
     at = datetime.fromtimestamp(event.at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    _LOG.log(_LEVELS[event.level], "%s%s", at, _in_words(event))
+
+
+def _log_event_of_now(event: EngineEvent) -> None:
+    """Where the log tells the time itself, and the market's is the same."""
+    _LOG.log(_LEVELS[event.level], "%s", _in_words(event).lstrip())
+
+
+def _in_words(event: EngineEvent) -> str:
     where = f" {event.grid}" if event.grid else ""
     slot = f"[{event.slot}]" if event.slot is not None else ""
-    _LOG.log(_LEVELS[event.level], "%s%s%s %s", at, where, slot, clean_text(event.text, 500))
+    return f"{where}{slot} {clean_text(event.text, 500)}"

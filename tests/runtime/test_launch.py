@@ -6,6 +6,8 @@ with what it trades on.
 
 import signal
 import stat
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -158,3 +160,11 @@ async def test_a_folder_that_is_not_ours_alone_gets_no_process(tmp_path: Path) -
     with pytest.raises(SettingsInvalid, match="expected that only its owner can write to it"):
         engine.launch()
     assert engine.process_id is None
+
+
+def test_what_launches_an_engine_and_shows_it_never_imports_ccxt() -> None:
+    code = (
+        "import sys, tui.app, tui.launching, tui.screens.live, engine.runtime.launch, engine.remote.client; "
+        "sys.exit('ccxt' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

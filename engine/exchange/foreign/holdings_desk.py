@@ -8,7 +8,7 @@ from typing import TypeVar
 from engine.exchange.foreign.balances import balances_from_foreign
 from engine.exchange.foreign.client import ForeignClient, Raw
 from engine.exchange.foreign.errors import RequestKind
-from engine.exchange.foreign.numbers import Unreadable
+from engine.exchange.foreign.numbers import Unreadable, mapping_from
 from engine.exchange.foreign.paging import DAY_MS, checked_rows
 from engine.exchange.foreign.requester import Requester
 from engine.exchange.foreign.swaps import funding_from_foreign, liquidation_from_foreign, position_from_foreign
@@ -47,7 +47,7 @@ class HoldingsDesk:
         """What the account holds, by currency. Raises ``Transient`` where the answer is empty or contradicts itself."""
         raw = await self._requester.read("balances", self._client.fetch_balance)
         try:
-            return balances_from_foreign(raw, self._kind)
+            return balances_from_foreign(mapping_from(raw), self._kind)
         except Unreadable as error:
             raise Transient(f"the balances cannot be read: {error}") from error
 

@@ -63,6 +63,7 @@ class PriceStream:
         self._newest: dict[str, _Told] = {}
         self._heard_ms: dict[str, int] = {}
         self._asked_ms: dict[str, int] = {}
+        self._is_checked: set[str] = set()
 
     @property
     def has_trades(self) -> bool:
@@ -81,6 +82,7 @@ class PriceStream:
             GridwrightError: no price is to be had.
         """
         self._listener = listener
+        self._is_checked.clear()
         for symbol in self._symbols:
             self._heard_ms[symbol] = self._asked_ms[symbol] = self._now_ms()
             if self.has_trades:
@@ -179,7 +181,10 @@ class PriceStream:
         self._tell_asked(symbol, price, at_ms)
         # The time of a last price says when it was asked for; the times of trades are all by one clock.
         is_news = price != told.price if trade is None else at_ms > told.at_ms + _SAME_MS
-        if not is_news or not (self.has_trades or self.has_tickers):
+        # What traded while the stream was still being opened is not its fault.
+        is_first = symbol not in self._is_checked
+        self._is_checked.add(symbol)
+        if is_first or not is_news or not (self.has_trades or self.has_tickers):
             return
         await anyio.sleep(STALE_SECONDS)
         if self._heard_ms[symbol] == heard_ms:

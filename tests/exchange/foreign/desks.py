@@ -31,12 +31,19 @@ def own_id(slot: int = 0, generation: int = 0) -> str:
 class RecordedClient:
     """Answers ``calls`` by the name of the method; what is asked is in ``asked``, in order."""
 
+    markets: Any
+    precisionMode: Any  # noqa: N815 - the library's name
+    timeframes: Any
+    clients: Any
+    orders: Any
+    myTrades: Any  # noqa: N815 - the library's name
+
     def __init__(self, exchange: str = "binance", has: Mapping[str, Any] | None = None, **calls: Any) -> None:
         self.id = exchange
         self.has: dict[str, Any] = dict(has or {})
         self.last_response_headers: Mapping[str, str] | None = {}
         self.asked: list[tuple[str, tuple[Any, ...]]] = []
-        self._calls = {**dict.fromkeys(("fetch_balance", "fetch_time"), None), **calls}
+        self._calls = {"fetch_balance": {"USDT": {"free": 1, "used": 0, "total": 1}}, **calls}
 
     def count(self, name: str) -> int:
         return sum(asked == name for asked, _ in self.asked)

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
 from typing import Any
@@ -38,6 +38,14 @@ class Ear(Diary):
         with anyio.fail_after(seconds):
             while not condition():
                 await self._changed.wait()
+
+    async def until_up(self, times: int) -> None:
+        """Wait until the streams have been whole so often. Raises ``TimeoutError``."""
+        await self.until(lambda: self.states.count(UP) >= times)
+
+    async def until_price(self, price: int) -> None:
+        """Wait until this is the newest price. Raises ``TimeoutError``."""
+        await self.until(lambda: D(self.prices[-1][1]) == price)
 
     @property
     def states(self) -> list[Connection]:
@@ -89,11 +97,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def opened(
-    server: LoopbackServer, symbols: Sequence[str] = (SYMBOL,), **lacks: object
-) -> AsyncIterator[CcxtExchange]:
+async def opened(server: LoopbackServer, **lacks: bool) -> AsyncIterator[CcxtExchange]:
     """An exchange that is open and not yet streaming; ``lacks`` are what its client says that it has."""
-    exchange = an_exchange(server, symbols)
+    exchange = an_exchange(server, [SYMBOL])
     client = client_of(exchange)
     client.has = {**client.has, **lacks}
     client.timeout_on_exit = 0

@@ -29,8 +29,10 @@ def test_without_a_file_nothing_is_kept_and_nothing_is_banned() -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    ["", "{", "[]", "7", '{"until_ms": null}', '{"until_ms": "soon"}', '{"until_ms": 1e999}', '{"until_ms": NaN}']
-    + ["[" * 100_000],
+    [
+        *("", "{", "[]", "7", '{"until_ms": null}', '{"until_ms": "soon"}', '{"until_ms": 1e999}'),
+        *('{"until_ms": NaN}', "[" * 100_000),
+    ],
 )
 def test_a_damaged_file_is_no_ban(damage: str, tmp_path: Path) -> None:
     file = tmp_path / "bans.json"

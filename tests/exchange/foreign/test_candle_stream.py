@@ -13,7 +13,7 @@ from engine.exchange.foreign.stream_session import StreamSession
 from engine.model.errors import SettingsInvalid, Transient
 from engine.model.regime import Candle
 from engine.runtime.clock import VirtualClock, run_on
-from tests.exchange.foreign.stream_bench import PROTOCOLS, SYMBOL, UP, Ear, client_of, opened, quick, streaming
+from tests.exchange.foreign.stream_bench import PROTOCOLS, SYMBOL, Ear, client_of, opened, quick, streaming
 from tests.loopback.server import loopback
 
 D = Decimal
@@ -150,10 +150,11 @@ def test_where_no_candles_are_streamed_they_are_asked_for_and_each_is_told_once(
 async def test_candles_are_watched_by_a_running_exchange_and_over_a_break(protocol: str) -> None:
     async with loopback(protocol) as server, opened(server) as exchange, streaming(exchange) as ear:
         exchange.watch_candles(SYMBOL, MINUTE_MS)
-        for state, price in ((1, 61_000), (2, 62_000)):
-            await ear.until(lambda wanted=state: ear.states.count(UP) == wanted)
+        for times, price in ((1, 61_000), (2, 62_000)):
+            await ear.until_up(times)
             await server.until(lambda: any("kline" in each for sock in server.sockets.values() for each in sock.topics))
             server.venue.print_trade("BTCUSDT", D(price))
-            await ear.until(lambda wanted=price: any(each.close == wanted for _, _, each, _ in ear.candles))
+            await ear.until_price(price)
+            await ear.until(lambda: ear.candles[-1][2].close == float(ear.prices[-1][1]))
             assert client_of(exchange).number is str
             server.cut()

@@ -41,7 +41,8 @@ class Scene:
     ) -> None:
         self.clock = VirtualClock(start_ms=NOW_MS)
         answers = {"load_markets": {}, "close": None, "cancel_all_orders_after": {}, "close_ws_clients": None, **calls}
-        self.client: Any = RecordedClient(exchange, has=NEEDED if has is None else has, **answers)
+        client: Any = RecordedClient(exchange, has=NEEDED if has is None else has, **answers)
+        self.client = client
         self.client.markets = {BTC: a_raw_market()}
         self.client.precisionMode, self.client.clients, self.client.orders, self.client.myTrades = 4, {}, None, None
         account = ForeignAccount(

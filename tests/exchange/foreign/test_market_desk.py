@@ -19,9 +19,9 @@ class Scene:
 
     def __init__(self, *, has_keys: bool = False, has: dict[str, Any] | None = None, **calls: Any) -> None:
         self.client = RecordedClient(has=has, load_markets={}, **calls)
-        self.client.markets = {BTC: a_raw_market(), "BTC/EUR": a_raw_market(symbol="BTC/EUR", quote="EUR")}  # type: ignore[attr-defined]
-        self.client.precisionMode = 4  # type: ignore[attr-defined]
-        self.client.timeframes = {"1m": "1m", "1h": "1h"}  # type: ignore[attr-defined]
+        self.client.markets = {BTC: a_raw_market(), "BTC/EUR": a_raw_market(symbol="BTC/EUR", quote="EUR")}
+        self.client.precisionMode = 4
+        self.client.timeframes = {"1m": "1m", "1h": "1h"}
         self.now_ms = NOW
         desks = Desks(self.client)
         self.desk = MarketDesk(
@@ -39,7 +39,7 @@ async def test_rel_49_rules_that_are_an_hour_old_are_fetched_again() -> None:
     await scene.desk.market(BTC)
     assert scene.client.count("load_markets") == 1
     scene.now_ms += MARKETS_OLD_MS + 1
-    scene.client.markets[BTC] = a_raw_market(precision={"price": 0.1, "amount": 1e-05})  # type: ignore[attr-defined]
+    scene.client.markets[BTC] = a_raw_market(precision={"price": 0.1, "amount": 1e-05})
     assert (await scene.desk.market(BTC)).tick_size == D("0.1")
     assert [parts for _, parts in scene.client.asked] == [(False,), (True,)]
 
@@ -51,7 +51,7 @@ async def test_an_unknown_market_is_told_with_those_that_may_have_been_meant() -
 
 async def test_rel_48_a_delisted_market_is_told_as_one() -> None:
     scene = Scene()
-    scene.client.markets[BTC] = a_raw_market(active=False)  # type: ignore[attr-defined]
+    scene.client.markets[BTC] = a_raw_market(active=False)
     with pytest.raises(SettingsInvalid, match="binance BTC/USDT"):
         await scene.desk.market(BTC)
 
@@ -94,7 +94,9 @@ async def test_rel_46_a_price_of_nothing_is_no_price(last: object) -> None:
 
 
 async def test_public_trades_are_read_on_and_told_once() -> None:
-    everything = [{"id": str(n), "timestamp": NOW + n // 3, "price": 1 + n, "amount": 1} for n in range(40)]
+    everything: list[dict[str, Any]] = [
+        {"id": str(n), "timestamp": NOW + n // 3, "price": 1 + n, "amount": 1} for n in range(40)
+    ]
 
     def page(symbol: str, since: int, limit: int) -> list[dict[str, Any]]:
         return [raw for raw in everything if raw["timestamp"] >= since][:10]

@@ -45,8 +45,11 @@ async def test_rel_20_what_the_market_does_not_take_is_never_sent(wrong: dict[st
 
 @pytest.mark.parametrize(
     "answer",
-    [None, [], "ok", {}, {"id": None, "status": None}, an_order(status="sleeping"), an_order(clientOrderId="another")]
-    + [KeyError("orderId"), TypeError("None"), ccxt.RequestTimeout("timed out"), ccxt.ExchangeError("odd")],
+    [
+        *(None, [], "ok", {}, {"id": None, "status": None}),
+        *(an_order(status="sleeping"), an_order(clientOrderId="another")),
+        *(KeyError("orderId"), TypeError("None"), ccxt.RequestTimeout("timed out"), ccxt.ExchangeError("odd")),
+    ],
 )
 async def test_rel_01_rel_04_an_answer_that_proves_nothing_is_an_unknown_outcome(answer: object) -> None:
     with pytest.raises(OutcomeUnknown):
@@ -277,7 +280,7 @@ async def test_an_order_that_a_history_tells_twice_is_the_one_that_filled_more()
         "krakenfutures", fetch_open_orders=[], fetch_closed_orders=[early, late], fetch_my_trades=trades.rows
     )
     report = await Desks(client, dialect_of("krakenfutures")).orders.fetch(BTC, OURS)
-    assert (report.status, report.filled) == (OrderStatus.FILLED, 2)
+    assert (report.status, report.filled) == (OrderStatus.FILLED, D(2))
 
 
 def test_an_execution_before_its_order_gives_way_to_the_order_s_own_words() -> None:
@@ -286,4 +289,4 @@ def test_an_execution_before_its_order_gives_way_to_the_order_s_own_words() -> N
     desks.orders.report_of(an_order(), BTC, ())
     known = desks.index.by_order_id(BTC, "77")
     assert known is not None
-    assert (known.amount, known.is_guess) == (2, False)
+    assert (known.amount, known.is_guess) == (D(2), False)

@@ -114,10 +114,15 @@ def test_orders_and_executions_of_other_markets_cost_nothing_when_looked_at_agai
         bench.order(symbol="XRP/USDT", id=str(number))
         bench.trade(symbol="XRP/USDT", id=str(number), order=str(number))
     assert bench.looked() == []
-    calls = []
-    bench.stream.is_told = lambda raw: bool(calls.append(raw)) or True  # type: ignore[method-assign]
+    looked = []
+
+    def is_told(raw: Raw) -> bool:
+        looked.append(raw)
+        return True
+
+    bench.stream.is_told = is_told  # type: ignore[method-assign,assignment]
     bench.stream.look()
-    assert len(calls) == 64
+    assert len(looked) == 64
 
 
 def test_an_order_without_id_or_with_an_unknown_word_does_not_stand_in_the_way_of_others() -> None:

@@ -2,7 +2,9 @@
 
 import pytest
 
-from engine.model.order import OrderStatus
+from engine.model.ids import OrderKey, client_order_id_from_key
+from engine.model.order import Leg, OrderStatus
+from tests.builders import INSTANCE
 from tests.exchange.foreign.stream_bench import (
     DOWN,
     MARKET,
@@ -19,7 +21,10 @@ from tests.loopback.faults import Fault, RequestName
 from tests.loopback.server import LoopbackServer, loopback
 
 pytestmark = pytest.mark.usefixtures(quick.__name__)
-OWN = "gabc00e000000001"
+OWN, *OTHERS = (
+    client_order_id_from_key(OrderKey(instance=INSTANCE, grid=0, slot=slot, leg=Leg.ENTRY, generation=0))
+    for slot in range(3)
+)
 NOT_STREAMED = {"watchOrders": False, "watchMyTrades": False}
 
 
@@ -81,7 +86,7 @@ async def test_rel_10_without_private_streams_orders_and_executions_are_asked_fo
 
 async def test_without_private_streams_an_order_that_cannot_be_asked_for_hides_no_other() -> None:
     async with loopback("binance") as server, opened(server, **NOT_STREAMED) as exchange, streaming(exchange) as ear:
-        names = [f"gabc00e00000000{each}" for each in range(3)]
+        names = [OWN, *OTHERS]
         for name in names:
             place(server, name)
         await ear.until(lambda: {report.client_order_id for _, report in ear.reports} >= set(names))

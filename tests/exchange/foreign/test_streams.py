@@ -148,7 +148,7 @@ async def test_reconnects_leave_no_task_connection_or_error_behind(times: int) -
                 tasks = len(asyncio.all_tasks())
                 for count in range(2, times + 2):
                     (server.cut if count % 2 else server.disconnect)()
-                    await ear.until(lambda wanted=count: ear.states.count(UP) == wanted)
+                    await ear.until_up(count)
                 await server.until(lambda: public_sockets(server) == private_sockets(server) == 1)
                 assert len(client_of(exchange).clients) == 2
                 await server.until(lambda: len(server.sockets) == 2)

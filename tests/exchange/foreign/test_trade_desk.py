@@ -16,7 +16,7 @@ from tests.exchange.foreign.desks import BTC, DAY_MS, NOW_MS, D, Desks, Recorded
 from tests.exchange.foreign.raw_builders import a_raw_order, a_raw_trade, a_swap_market
 
 WEEK_AGO = NOW_MS - 7 * DAY_MS
-FEELESS = {"fee": None, "fees": []}
+FEELESS: dict[str, Any] = {"fee": None, "fees": []}
 
 
 def ids(rows: list[Any]) -> list[str]:
