@@ -7,6 +7,7 @@ neither its objects nor its errors nor its texts, leaves this file and that fold
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from time import perf_counter
 from typing import Any, cast
@@ -55,7 +56,8 @@ _FIXED_OPTIONS = frozenset(
 class CcxtOptions:
     """``ccxt`` goes to the library's constructor as it is; ``keys`` None: public data alone.
 
-    ``dead_man_seconds`` 0: the switch is not used. ``state_dir`` None keeps nothing.
+    ``dead_man_seconds`` 0: the switch is not used. ``state_dir`` None keeps nothing. ``redact`` takes out of what
+    the exchange says what nobody must see, such as a key that it repeats.
     """
 
     exchange_id: str
@@ -67,6 +69,7 @@ class CcxtOptions:
     now_ms: Callable[[], int]
     state_dir: Path | None = None
     dead_man_seconds: float = 0.0
+    redact: Callable[[str], str] = str
 
 
 def open_ccxt(options: CcxtOptions) -> CcxtExchange:
@@ -77,8 +80,7 @@ def open_ccxt(options: CcxtOptions) -> CcxtExchange:
     """
     logging.getLogger("ccxt").setLevel(logging.WARNING)
     if options.exchange_id not in ccxt.pro.exchanges:
-        known = "one of ccxt's exchanges with streams, such as binance, bybit, okx or kraken"
-        raise SettingsInvalid(f"exchange.id: expected {known}, found {clean_text(options.exchange_id, 40)}")
+        raise SettingsInvalid(_unknown_exchange(options.exchange_id))
     dialect = dialect_of(options.exchange_id)
     if options.market_type not in dialect.market_kinds:
         raise SettingsInvalid(
@@ -95,8 +97,17 @@ def open_ccxt(options: CcxtOptions) -> CcxtExchange:
         now_ms=options.now_ms,
         state_dir=options.state_dir,
         dead_man_seconds=options.dead_man_seconds,
+        redact=options.redact,
     )
     return CcxtExchange(account, _client(options, dialect))
+
+
+def _unknown_exchange(name: str) -> str:
+    """With the one that was perhaps meant."""
+    meant = get_close_matches(name.lower(), ccxt.pro.exchanges, n=1, cutoff=0.7)
+    hint = f" (perhaps {meant[0]})" if meant else ""
+    known = "one of ccxt's exchanges with streams, such as binance, bybit, okx or kraken"
+    return f"exchange.id: expected {known}, found {clean_text(name, 40)}{hint}"
 
 
 def _client(options: CcxtOptions, dialect: Dialect) -> ForeignClient:

@@ -17,6 +17,7 @@ from engine.model.errors import SettingsInvalid
 from engine.model.market import MarketKind
 from engine.model.snapshot import Mode
 from engine.runtime.account_view import answered
+from engine.runtime.redaction import Redactor
 from engine.runtime.worlds import RealWorld, paper_balances
 from engine.settings import FillRule, Settings
 
@@ -84,6 +85,7 @@ async def _opened(world: RealWorld) -> "AsyncIterator[CcxtExchange]":
             symbols=symbols_of(world.settings),
             now_ms=world.clock.now_ms,
             state_dir=world.folder if world.keeps else None,
+            redact=Redactor(() if world.keys is None else world.keys.every()).redact,
             dead_man_seconds=settings.dead_man_seconds if world.keeps and world.keys is not None else 0.0,
         )
     )

@@ -59,6 +59,14 @@ def test_an_unknown_exchange_is_told_as_one(name: str) -> None:
     assert "\x1b" not in text
 
 
+@pytest.mark.parametrize(
+    "name, meant",
+    [("binnance", "(perhaps binance)"), ("Bybit", "(perhaps bybit)"), ("xyzzy", "found xyzzy")],
+)
+def test_an_unknown_exchange_is_told_with_the_one_that_was_perhaps_meant(name: str, meant: str) -> None:
+    assert problems(exchange_id=name).endswith(meant)
+
+
 def test_a_kind_of_market_that_cannot_be_traded_there_is_told_with_those_that_can() -> None:
     assert "can be traded here on spot markets only, found swap" in problems(
         exchange_id="kraken", market_type=MarketKind.SWAP

@@ -6,7 +6,7 @@ the foreign exception shows the signed request.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -87,10 +87,12 @@ def error_from_foreign(
     what: str,
     headers: Mapping[str, str] | None = None,
     now_ms: int | None = None,
+    redact: Callable[[str], str] = str,
 ) -> GridwrightError:
     """What a failure of the client library means for a request. ``what`` names the request in the message.
 
     ``headers`` are those of the exchange's last answer and ``now_ms`` the time: both tell how long to wait.
+    ``redact`` takes out of the exchange's words what nobody must see.
     A setting that must be changed is ``SettingsInvalid`` for a read alone: an order is ``Rejected`` for it, and
     asking for one is ``OutcomeUnknown``, since the order may well exist.
     """
@@ -98,9 +100,9 @@ def error_from_foreign(
     case = _Case(
         verdict=verdict,
         exchange=dialect.id,
-        text=f"{what}: {clean_reason(error)}",
+        text=f"{what}: {redact(clean_reason(error))}",
         retry_after_seconds=_retry_seconds(error, verdict, dialect, headers or {}, now_ms),
-        scope=_scope(error, kind, verdict, headers, now_ms),
+        scope=_scope(kind, verdict),
     )
     match kind:
         case RequestKind.READ:
@@ -113,12 +115,8 @@ def error_from_foreign(
             return _cancel_error(case, is_tried=dialect.is_tried)
 
 
-def _scope(
-    error: BaseException, kind: RequestKind, verdict: Verdict, headers: Mapping[str, str] | None, now_ms: int | None
-) -> RetryScope:
-    """What has to wait: a ban is the whole account's, a limit that a placement met is that of all placements."""
-    if now_ms is not None and ban_until_ms(error, headers, now_ms) is not None:
-        return RetryScope.ACCOUNT
+def _scope(kind: RequestKind, verdict: Verdict) -> RetryScope:
+    """What has to wait: a limit that a placement met is that of all placements."""
     is_order_limit = verdict is Verdict.RATE_LIMITED and kind is RequestKind.PLACE
     return RetryScope.ORDERS if is_order_limit else RetryScope.REQUEST
 

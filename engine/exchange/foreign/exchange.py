@@ -51,7 +51,8 @@ _BANS_NAME = "bans-{}.json"
 class ForeignAccount:
     """Whose account it is and what is wanted of it. ``has_keys`` false: public data alone.
 
-    ``dead_man_seconds`` 0: the switch is not used. ``state_dir`` None keeps nothing.
+    ``dead_man_seconds`` 0: the switch is not used. ``state_dir`` None keeps nothing. ``redact`` takes out of what
+    the exchange says what nobody must see.
     """
 
     name: str
@@ -62,6 +63,7 @@ class ForeignAccount:
     now_ms: Callable[[], int]
     state_dir: Path | None
     dead_man_seconds: float
+    redact: Callable[[str], str] = str
 
 
 class CcxtExchange:
@@ -82,6 +84,7 @@ class CcxtExchange:
             bans=Bans(file, now_ms=now_ms()),
             notice=self._notice,
             clock_is_wrong=self._measure_clock,
+            redact=account.redact,
         )
         ask_time = self._fetch_time if client.has.get("fetchTime") else None
         self._skew = SkewWatch(client.id, ask_time, now_ms=now_ms, notice=self._notice)
@@ -312,7 +315,7 @@ class CcxtExchange:
 
     def _notice(self, text: str, level: EventLevel) -> None:
         if self._listener is not None:
-            self._listener.on_notice(text, level)
+            self._listener.on_notice(self._account.redact(text), level)
 
     def _measure_clock(self) -> None:
         self._skew.look()

@@ -92,9 +92,6 @@ def _about_limits(raw: Raw) -> Iterator[str]:
         bound = positive_decimal(prices, key)
         if bound is not None:
             yield f"the exchange refuses prices {words} {text_from_decimal(bound)} {quote}"
-    kinds = mapping_from(raw.get("info")).get("orderTypes")
-    if raw.get("spot") is True and isinstance(kinds, list) and kinds and "LIMIT_MAKER" not in kinds:
-        yield "the market has no post-only orders"
 
 
 def _about_margin(raw: Raw) -> Iterator[str]:

@@ -15,7 +15,7 @@ from engine.exchange.foreign.dialects import Dialect
 from engine.exchange.foreign.errors import RequestKind, ban_until_ms, error_from_foreign, is_clock_error
 from engine.exchange.foreign.paging import Nonces
 from engine.exchange.foreign.reasons import codes_in, has_any, text_of
-from engine.model.errors import GridwrightError, RetryScope, Transient
+from engine.model.errors import GridwrightError, RetryScope, SettingsInvalid, Transient
 from engine.model.snapshot import EventLevel
 
 T = TypeVar("T")
@@ -38,6 +38,7 @@ class Requester:
         bans: Bans,
         notice: Notice,
         clock_is_wrong: Callable[[], None],
+        redact: Callable[[str], str] = str,
     ) -> None:
         self._client = client
         self._dialect = dialect
@@ -45,6 +46,7 @@ class Requester:
         self._bans = bans
         self._notice = notice
         self._clock_is_wrong = clock_is_wrong
+        self._redact = redact
         self.is_in_use = False
         """Whether the exchange was opened: from then on nothing is a reason to end."""
         self._reads = anyio.CapacityLimiter(READS_AT_ONCE)
@@ -92,7 +94,12 @@ class Requester:
     def _judged(self, error: Exception, kind: RequestKind, what: str) -> GridwrightError:
         now_ms = self._now_ms()
         headers = self._client.last_response_headers or {}
-        ours = error_from_foreign(error, kind, self._dialect, what=what, headers=headers, now_ms=now_ms)
+        ours = error_from_foreign(
+            error, kind, self._dialect, what=what, headers=headers, now_ms=now_ms, redact=self._redact
+        )
+        if self.is_in_use and isinstance(ours, SettingsInvalid):
+            # Keys, network or proxy were right when the exchange was opened: orders rest, so nobody gives up.
+            ours = Transient(str(ours), retry_after_seconds=_BROKEN_SECONDS)
         if is_clock_error(error, self._dialect):
             self._clock_is_wrong()
         if self._is_order_rate(error):

@@ -49,6 +49,9 @@ def _check_spot(raw: Raw, symbol: str) -> None:
         raise Untradable(symbol, reason, "choose the market of what it holds")
     if info.get("isSpotTradingAllowed") in (False, "false"):
         raise Untradable(symbol, "the exchange does not open it to spot accounts")
+    kinds = info.get("orderTypes")
+    if isinstance(kinds, list) and kinds and "LIMIT_MAKER" not in kinds:
+        raise Untradable(symbol, "it takes no post-only orders, and a grid enters with nothing else")
 
 
 def _check_contract(raw: Raw, symbol: str) -> None:

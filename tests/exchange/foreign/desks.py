@@ -90,7 +90,11 @@ class Desks:
     """One account's desks around a client."""
 
     def __init__(
-        self, client: RecordedClient, dialect: Dialect | None = None, market: Market | None = None, **bans: int
+        self,
+        client: RecordedClient,
+        dialect: Dialect | None = None,
+        market: Market | None = None,
+        redact: Callable[[str], str] = str,
     ) -> None:
         self.now_ms = NOW_MS
         self.notices: list[tuple[str, EventLevel]] = []
@@ -107,6 +111,7 @@ class Desks:
             bans=self.bans,
             notice=lambda text, level: self.notices.append((text, level)),
             clock_is_wrong=self._clock_is_wrong,
+            redact=redact,
         )
         self.trades = TradeDesk(
             client,  # type: ignore[arg-type]

@@ -155,6 +155,6 @@ async def test_candles_are_watched_by_a_running_exchange_and_over_a_break(protoc
             await server.until(lambda: any("kline" in each for sock in server.sockets.values() for each in sock.topics))
             server.venue.print_trade("BTCUSDT", D(price))
             await ear.until_price(price)
-            await ear.until(lambda: ear.candles[-1][2].close == float(ear.prices[-1][1]))
+            await ear.until(lambda: ear.candles and ear.candles[-1][2].close == float(ear.prices[-1][1]))
             assert client_of(exchange).number is str
             server.cut()

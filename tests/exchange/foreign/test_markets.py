@@ -169,13 +169,12 @@ def test_fees_that_are_not_told_are_assumed_high_and_said(changes: dict[str, obj
 
 
 def test_what_our_rules_do_not_hold_is_said() -> None:
-    raw = a_raw_market(info={"orderTypes": ["LIMIT", "MARKET"]})
+    raw = a_raw_market()
     raw["limits"]["cost"]["max"] = 9000000.0
     assert market_notes(raw, maker=D(0), taker=D(0)) == (
         "the exchange may refuse orders worth more than 9000000 USDT",
         "the exchange refuses prices below 0.01 USDT",
         "the exchange refuses prices above 1000000 USDT",
-        "the market has no post-only orders",
     )
     assert (
         market_notes(a_raw_market(limits={}))[-1] == "the exchange does not tell what an order must be worth at least"
@@ -234,6 +233,7 @@ def test_what_is_assumed_of_margin_is_said() -> None:
         ({"base": "ETHDOWN"}, "ETHDOWN is a leveraged token"),
         ({"base": "XYZ", "info": {"permissions": ["LEVERAGED"]}}, "XYZ is a leveraged token"),
         ({"info": {"isSpotTradingAllowed": False}}, "the exchange does not open it to spot accounts"),
+        ({"info": {"orderTypes": ["LIMIT", "MARKET"]}}, "it takes no post-only orders, and a grid enters with nothing else"),
         ({"spot": False, "type": "index"}, "it is neither spot nor a perpetual swap but index"),
         ({"spot": False, "type": "margin", "margin": True}, "it is neither spot nor a perpetual swap but margin"),
         ({"base": None}, "the exchange does not tell its base"),

@@ -112,6 +112,7 @@ def test_rel_09_a_trade_that_is_older_than_what_was_told_is_left_out() -> None:
 def test_rel_47_a_trade_of_the_far_future_does_not_silence_those_that_follow() -> None:
     bench = Bench()
     assert bench.take(a_trade("101", NOW_MS + 10_000_000_000)) == ["101"]
+    assert bench.stream._newest[SYMBOL].at_ms == NOW_MS + 5_000
     bench.late_ms = 6_000
     assert bench.take(a_trade("102", NOW_MS + 6_000)) == ["102"]
 

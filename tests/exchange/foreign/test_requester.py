@@ -9,7 +9,7 @@ import pytest
 
 from engine.exchange.foreign.errors import RequestKind
 from engine.exchange.foreign.requester import READS_AT_ONCE
-from engine.model.errors import OutcomeUnknown, Rejected, RetryScope, Transient
+from engine.model.errors import OutcomeUnknown, Rejected, RetryScope, SettingsInvalid, Transient
 from tests.canary import CANARY_KEYS, assert_no_secret
 from tests.exchange.foreign.desks import NOW_MS, Desks, RecordedClient
 
@@ -126,3 +126,21 @@ async def test_reads_wait_for_each_other_and_orders_never_wait_for_reads() -> No
 
 async def test_on_kraken_whose_numbers_must_rise_no_request_overtakes_another() -> None:
     assert await most_at_once("kraken", reads=10, orders=3) == 1
+
+
+async def test_a_key_that_is_withdrawn_while_orders_rest_is_no_reason_to_end() -> None:
+    refused = ccxt.AuthenticationError('binance {"code":-2014,"msg":"API-key format invalid."}')
+    desks = Desks(RecordedClient())
+    with pytest.raises(SettingsInvalid):
+        await sent(desks, refused, RequestKind.READ)
+    desks.requester.is_in_use = True
+    error = await failed(desks, refused)
+    assert error.retry_after_seconds == 15.0
+
+
+async def test_what_the_exchange_repeats_of_a_key_is_taken_out_of_the_message() -> None:
+    key = CANARY_KEYS.api_key.reveal()
+    desks = Desks(RecordedClient(), redact=lambda text: text.replace(key, "***"))
+    with pytest.raises(Rejected) as caught:
+        await sent(desks, ccxt.InsufficientFunds(f"binance -2010 not enough, said {key}"), RequestKind.PLACE)
+    assert_no_secret(str(caught.value))
