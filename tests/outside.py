@@ -1,6 +1,8 @@
 """The real program beside a loopback exchange that is served on the test's own loop."""
 
 import os
+import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +13,7 @@ from typing import Any
 import anyio
 import tomli_w
 from anyio.abc import Process
+from anyio.streams.tls import TLSListener
 
 from tests.canary import PLANTED_NAME
 from tests.loopback.scene import wall_ms
@@ -87,3 +90,31 @@ def minutes_ago(count: int, now_ms: int | None = None) -> int:
     minute = int(timedelta(minutes=1).total_seconds() * 1000)
     now = wall_ms() if now_ms is None else now_ms
     return (now // minute - count) * minute
+
+
+def free_port() -> int:
+    """A port of this machine at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def self_signed(folder: Path) -> AsyncIterator[int]:
+    """Somebody who shows a certificate of his own making."""
+    certificate, key = folder / "own.pem", folder / "own.key"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"]
+    await anyio.run_process([*request, "-keyout", str(key), "-out", str(certificate)])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    async with listener, anyio.create_task_group() as tasks:
+        secured = TLSListener(listener, context, standard_compatible=False)
+        tasks.start_soon(secured.serve, _hang_up)
+        yield listener.extra(anyio.abc.SocketAttribute.local_port)
+        tasks.cancel_scope.cancel()
+
+
+async def _hang_up(stream: anyio.abc.AnyByteStream) -> None:
+    await stream.aclose()

@@ -1,8 +1,6 @@
 """``gridwright doctor`` in a process of its own: what it finds on a loopback exchange, what it advises, how it ends."""
 
 import json
-import socket
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -11,7 +9,6 @@ from typing import Any
 
 import anyio
 import pytest
-from anyio.streams.tls import TLSListener
 
 from engine.model.ids import OrderKey, client_order_id_from_key
 from engine.model.order import Leg
@@ -19,7 +16,7 @@ from tests.loopback.faults import RequestName
 from tests.loopback.scene import wall_ms
 from tests.loopback.server import API_KEY, SECRET, LoopbackServer, loopback
 from tests.loopback.venue import NewOrder, Side
-from tests.outside import Outside, exchange_of
+from tests.outside import Outside, exchange_of, free_port, self_signed
 from tests.program import GRID
 
 SWAP_GRID = GRID.replace("BTC/USDT", "BTC/USDT:USDT")
@@ -320,7 +317,7 @@ async def test_a_proxy_that_does_not_answer_is_named_without_its_password(tmp_pa
     """Its address is told."""
     outside = Outside(tmp_path)
     async with loopback("binance") as server:
-        proxy = {"httpProxy": f"http://somebody:verysecret@127.0.0.1:{_free_port()}"}
+        proxy = {"httpProxy": f"http://somebody:verysecret@127.0.0.1:{free_port()}"}
         keys = outside.plant_keys(server.api_key, server.secret)
         outside.configure("live", {"id": "binance", "keys": keys, "ccxt": {**server.ccxt_options(), **proxy}})
         done = await outside.run("doctor", "--json")
@@ -335,7 +332,7 @@ async def test_a_proxy_that_does_not_answer_is_named_without_its_password(tmp_pa
 async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
     """Whoever answers there may be anybody."""
     outside = Outside(tmp_path)
-    async with loopback("binance") as server, _self_signed(tmp_path) as port:
+    async with loopback("binance") as server, self_signed(tmp_path) as port:
         text = json.dumps(exchange_of(server)).replace(f"http://127.0.0.1:{server.port}", f"https://127.0.0.1:{port}")
         outside.configure("paper", json.loads(text))
         code, findings = await examined(outside)
@@ -364,30 +361,3 @@ async def test_an_exchange_that_cannot_be_used_so_fails_before_anything_is_asked
     code, findings = await examined(outside)
     assert (code, findings.failed) == (1, ["exchange"])
     assert findings.of("exchange")["found"].startswith(found)
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
-
-
-@asynccontextmanager
-async def _self_signed(folder: Path) -> AsyncIterator[int]:
-    """Somebody who shows a certificate of his own making."""
-    certificate, key = folder / "own.pem", folder / "own.key"
-    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"]
-    await anyio.run_process([*request, "-keyout", str(key), "-out", str(certificate)])
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    async with listener, anyio.create_task_group() as tasks:
-        secured = TLSListener(listener, context, standard_compatible=False)
-        tasks.start_soon(secured.serve, _hang_up)
-        yield listener.extra(anyio.abc.SocketAttribute.local_port)
-        tasks.cancel_scope.cancel()
-
-
-async def _hang_up(stream: anyio.abc.AnyByteStream) -> None:
-    await stream.aclose()

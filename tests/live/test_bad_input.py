@@ -4,11 +4,10 @@ The real program in paper and live against a loopback exchange. No refusal shows
 state directory: after each group a corrected start in the same directory trades and ends in order.
 """
 
+import json
 import os
 import re
 import signal
-import socket
-import ssl
 import tomllib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,16 +15,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 import tomli_w
 
-from tests.canary import CANARY_KEYS, PLANTED_NAME, assert_no_secret, plant_keys_file
+from tests.canary import CANARY_KEYS, assert_no_secret, plant_keys_file
 from tests.live.forks import Forks, open_forks
 from tests.live.program import LIVE, config_of
+from tests.loopback import binance_public
+from tests.loopback.binance_json import market_json
 from tests.loopback.faults import RequestName
 from tests.loopback.server import LoopbackServer, loopback
 from tests.loopback.venue import MarketStatus
+from tests.outside import free_port, self_signed
 from tests.program import Outcome, Place
 
 PROTOCOLS = ["binance", "bybit"]
@@ -221,3 +222,155 @@ async def test_an_exchange_or_a_market_that_is_not_there(mode: str, forks: Forks
             await trial.refused(says, engine=engine)
         markets["BTCUSDT"] = open_market
         await trial.starts(words=LIVE)
+
+
+async def test_a_market_without_post_only_orders(forks: Forks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry that is sent all the same would be refused each time."""
+    async with trials(forks, tmp_path) as trial:
+        with monkeypatch.context() as patched:
+            patched.setattr(
+                binance_public, "market_json", lambda market: {**market_json(market), "orderTypes": ["LIMIT", "MARKET"]}
+            )
+            await trial.refused(NO_POST_ONLY)
+            await trial.refused(NO_POST_ONLY, words=ACCOUNT)
+        await trial.starts()
+
+
+async def test_a_grid_that_its_market_or_account_cannot_carry(forks: Forks, tmp_path: Path) -> None:
+    """Orders below the least, and a grid that costs more than there is."""
+    orders = "grid 'live': base_per_slot: expected orders that BTC/USDT takes, found "
+    async with trials(forks, tmp_path) as trial:
+        await trial.refused(
+            f"{orders}0.00001 BTC in slot 0: notional must be at least 5 USDT, was 0.54",
+            grid={"base_per_slot": "0.00001"},
+        )
+        await trial.refused(
+            f"{orders}0 BTC in slot 0: amount must be between 0.00001 and 9000, was 0", grid={"base_per_slot": "1e-6"}
+        )
+        await trial.refused(
+            "grid 'live': expected 2394000 USDT on the account that no other grid needs, found 100000",
+            grid={"base_per_slot": 1},
+        )
+        await trial.starts()
+
+
+async def test_settings_that_do_not_fit_each_other_or_the_exchange(forks: Forks, tmp_path: Path) -> None:
+    """Nothing is asked of the exchange for them."""
+    swap = {"symbol": "BTC/USDT:USDT"}
+    async with trials(forks, tmp_path) as trial:
+        await trial.refused(
+            'my.toml: grid[0].symbol: expected BTC/USDT on exchange.market_type spot, or market_type swap, found "BTC/USDT:USDT"',
+            grid=swap,
+        )
+        await trial.refused(
+            'my.toml: grid[0].symbol: expected BTC/USDT:USDT on exchange.market_type swap, or market_type spot, found "BTC/USDT"',
+            exchange={"market_type": "swap"},
+        )
+        await trial.refused(
+            "exchange.market_type: kraken can be traded here on spot markets only, found swap",
+            grid=swap,
+            exchange={"id": "kraken", "market_type": "swap"},
+        )
+        await trial.refused(
+            'exchange.sandbox: kraken has no sandbox; use mode = "paper", or an exchange that has one',
+            exchange={"id": "kraken", "sandbox": True},
+        )
+        await trial.refused(
+            "my.toml: exchange.sandbox: expected false with engine.mode paper, found true: paper trades on the real "
+            "market's prices (a sandbox has an account of its own: engine.mode live)",
+            exchange={"sandbox": True},
+            engine={"mode": "paper"},
+        )
+        await trial.refused(
+            "exchange.ccxt.urls: expected an encrypted address (https, wss), found http://exchange.invalid/api",
+            exchange={"ccxt": {"urls": {"api": {"private": "http://exchange.invalid/api"}}}},
+        )
+        await trial.refused(
+            "engine.mode: expected --yes-live beside live, which trades with real money on binance, found none: "
+            "gridwright asks in the terminal, gridwright run --headless --yes-live does not; engine.mode paper and "
+            "exchange.sandbox need neither",
+            words=HEADLESS,
+        )
+        assert len(trial.server.requests) == 0
+        await trial.starts()
+
+
+@pytest.mark.parametrize("mode", ["paper", "live"])
+async def test_an_exchange_that_cannot_be_reached(mode: str, forks: Forks, tmp_path: Path) -> None:
+    """Nobody there, no name, no proxy, and somebody else: what can be configured is 2, what cannot is 1."""
+    engine = {"mode": mode}
+    failed = "time: ExchangeNotAvailable binance GET; "
+    async with trials(forks, tmp_path) as trial, self_signed(tmp_path) as impostor:
+        nobody = free_port()
+        for words in (LIVE, ACCOUNT):
+            await trial.refused(
+                f"binance cannot be reached: {failed}check the internet connection, the firewall and the proxy",
+                code=1,
+                words=words,
+                engine=engine,
+                exchange=_moved(trial.server, f"http://127.0.0.1:{nobody}"),
+            )
+        await trial.refused(
+            f"binance cannot be reached: {failed}check the internet connection and the name server (DNS)",
+            code=1,
+            engine=engine,
+            exchange=_moved(trial.server, "https://exchange.invalid"),
+        )
+        await trial.refused(
+            f"{failed}check the proxy: its address, whether it runs, its user and password",
+            engine=engine,
+            exchange={"ccxt": {"httpProxy": f"http://somebody:{OTHER_KEY}@127.0.0.1:{nobody}"}},
+        )
+        await trial.refused(
+            f"{failed}who answered is not proved to be binance: check this machine's clock, and whether a proxy, a "
+            "virus scanner or a network's log-in page stands between; the check is never switched off",
+            engine=engine,
+            exchange=_moved(trial.server, f"https://127.0.0.1:{impostor}"),
+        )
+        await trial.starts()
+
+
+async def test_an_exchange_that_has_banned_this_address(forks: Forks, tmp_path: Path) -> None:
+    """It is told with the time that is left, is asked once and not again, and is left in peace until the ban ends."""
+    async with trials(forks, tmp_path) as trial:
+        server = trial.server
+        server.faults.banned_until_ms = server.now_ms() + HOUR_MS
+        trial.configure()
+        said = []
+        for _ in range(2):
+            await trial.start(LIVE)
+            said.append(await trial.ended())
+        assert [end.code for end in said] == [1, 1]
+        assert len(server.requests) == 1
+        pattern = r"binance cannot be reached: binance has banned this address; nothing is asked for 3[56]\d\d s"
+        assert [bool(re.fullmatch(pattern, line)) for line in said[1].trouble] == [True], said[1]
+
+
+async def test_a_clock_that_is_minutes_off_is_told_and_corrected(forks: Forks, tmp_path: Path) -> None:
+    async with trials(forks, tmp_path) as trial:
+        trial.server.faults.skew_ms = 5 * 60_000
+        await trial.starts()
+
+
+async def test_a_directory_and_an_account_belong_to_each_other(forks: Forks, tmp_path: Path) -> None:
+    """Two engines at once, another account, another mode, and a fresh start that would leave orders behind."""
+    async with trials(forks, tmp_path) as trial, loopback("binance") as other:
+        trial.configure()
+        async with trial.trading(*LIVE):
+            pass
+
+
+def _merged(into: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    for name, value in changes.items():
+        if isinstance(value, dict) and isinstance(into.get(name), dict):
+            _merged(into[name], value)
+        else:
+            into[name] = value
+    return into
+
+
+def _moved(server: LoopbackServer, address: str) -> dict[str, Any]:
+    """The exchange at another address."""
+    urls = server.ccxt_options()["urls"]
+    secured = address.replace("http", "ws", 1)
+    return {"ccxt": {"urls": json.loads(json.dumps(urls).replace(server.http, address).replace(server.ws, secured))}}

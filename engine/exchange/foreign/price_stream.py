@@ -116,7 +116,7 @@ class PriceStream:
         """Tell the newest price of every market again."""
         for symbol, newest in self._newest.items():
             if self._listener is not None:
-                self._listener.on_price(symbol, newest.price, newest.at_ms)
+                self._listener.on_price(symbol, newest.price, self._ours(newest.at_ms))
 
     def _take_trades(self, symbol: str, raws: Any) -> None:
         self._heard_ms[symbol] = self._now_ms()
@@ -154,7 +154,11 @@ class PriceStream:
             return
         self._newest[symbol] = _Told(price=price, at_ms=at_ms, told_ms=now_ms)
         if self._listener is not None:
-            self._listener.on_price(symbol, price, at_ms)
+            self._listener.on_price(symbol, price, self._ours(at_ms))
+
+    def _ours(self, exchange_ms: int) -> int:
+        """A time of the exchange's clock by ours, by which a listener says how old a price is."""
+        return exchange_ms - (self._exchange_ms() - self._now_ms())
 
     def _tell_asked(self, symbol: str, price: Decimal, at_ms: int) -> None:
         """Tell what was answered: such a list lags at times, and is never newer than the stream."""
@@ -184,6 +188,9 @@ class PriceStream:
         # What traded while the stream was still being opened is not its fault.
         is_first = symbol not in self._is_checked
         self._is_checked.add(symbol)
+        if not is_news and self._listener is not None and self._heard_ms[symbol] == heard_ms:
+            # The market is quiet, and this is its price as of now.
+            self._listener.on_price(symbol, told.price, self._now_ms())
         if is_first or not is_news or not (self.has_trades or self.has_tickers):
             return
         await anyio.sleep(STALE_SECONDS)

@@ -233,7 +233,10 @@ def test_what_is_assumed_of_margin_is_said() -> None:
         ({"base": "ETHDOWN"}, "ETHDOWN is a leveraged token"),
         ({"base": "XYZ", "info": {"permissions": ["LEVERAGED"]}}, "XYZ is a leveraged token"),
         ({"info": {"isSpotTradingAllowed": False}}, "the exchange does not open it to spot accounts"),
-        ({"info": {"orderTypes": ["LIMIT", "MARKET"]}}, "it takes no post-only orders, and a grid enters with nothing else"),
+        (
+            {"info": {"orderTypes": ["LIMIT", "MARKET"]}},
+            "it takes no post-only orders, and a grid enters with nothing else",
+        ),
         ({"spot": False, "type": "index"}, "it is neither spot nor a perpetual swap but index"),
         ({"spot": False, "type": "margin", "margin": True}, "it is neither spot nor a perpetual swap but margin"),
         ({"base": None}, "the exchange does not tell its base"),

@@ -50,6 +50,7 @@ class Bench:
     def __init__(self) -> None:
         self.clock = VirtualClock(start_ms=NOW_MS)
         self.late_ms = 0
+        self.skew_ms = 0
         self.client = SimpleNamespace(id="any", has={"watchTrades": True, "watchTicker": True}, trades={})
         self.client.watch_trades = self.client.watch_ticker = print
         self.stream = PriceStream(
@@ -57,7 +58,7 @@ class Bench:
             cast("MarketDesk", _Desk()),
             [SYMBOL],
             now_ms=lambda: NOW_MS + self.late_ms,
-            exchange_ms=lambda: NOW_MS + self.late_ms,
+            exchange_ms=lambda: NOW_MS + self.late_ms + self.skew_ms,
         )
         self.ear = Ear()
         run_on(self.clock, self.stream.open, cast("StreamSession", _Session()), self.ear)
@@ -140,6 +141,24 @@ def test_rel_13_a_trade_that_nobody_was_handed_is_found_in_what_the_library_keep
     bench.stream.look()
     bench.stream.look()
     assert bench.told() == ["101"]
+
+
+def test_rel_30_a_price_is_told_with_the_time_that_our_own_clock_had() -> None:
+    bench = Bench()
+    bench.skew_ms = 4_000
+    at: list[int] = []
+    bench.ear.on_price = lambda symbol, price, at_ms: at.append(at_ms)  # type: ignore[method-assign]
+    bench.take(a_trade(101, NOW_MS + 4_000))
+    assert at == [NOW_MS]
+
+
+def test_rel_47_the_price_of_a_quiet_market_is_confirmed_as_of_now() -> None:
+    bench = Bench()
+    bench.late_ms = 60_000
+    at: list[tuple[Decimal, int]] = []
+    bench.ear.on_price = lambda symbol, price, at_ms: at.append((price, at_ms))  # type: ignore[method-assign]
+    run_on(bench.clock, bench.stream._check, SYMBOL)
+    assert at[-1] == (D(100), NOW_MS + 60_000)
 
 
 def test_after_close_nothing_is_told() -> None:
