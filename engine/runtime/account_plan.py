@@ -48,7 +48,6 @@ async def account_plan(settings: Settings, start: Start, open_exchange: OpenExch
     if start.is_fresh:
         check_abandoned(settings, settings.engine.state_dir, start)
     keys = keys_of(settings)
-    install_redaction(Redactor(() if keys is None else keys.every()))
     clock = RealClock()
     world = RealWorld(
         settings=settings,
@@ -61,8 +60,12 @@ async def account_plan(settings: Settings, start: Start, open_exchange: OpenExch
         identity=JournalIdentity(instance="000", created_ms=clock.now_ms()),
     )
     begun = frozenset[str]() if start.is_fresh else _begun(world.folder / JOURNAL_NAME)
-    with anyio.fail_after(ASKING_SECONDS_MAX):
-        return await _asked(world, begun)
+    uninstall = install_redaction(Redactor(() if keys is None else keys.every()))
+    try:
+        with anyio.fail_after(ASKING_SECONDS_MAX):
+            return await _asked(world, begun)
+    finally:
+        uninstall()
 
 
 async def _asked(world: RealWorld, begun: frozenset[str]) -> AccountPlan:

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import cast
 
 import apsw
@@ -41,6 +42,7 @@ _ROWS_FROM = (
 _WAL_BYTES_KEPT = 64 * 1024 * 1024
 _SQLITE_HEADER = b"SQLite format 3\x00"
 _HEADER_BYTES = 100
+_BUSY_TRIES, _BUSY_SECONDS = 100, 0.01
 RESTORE = "Restore it from a copy, or start with --fresh, which sets it aside and begins a new journal."
 REMEDY = (
     "gridwright journal verify says how far it is sound, gridwright journal repair keeps it aside "
@@ -257,7 +259,7 @@ def _check_content(path: Path, connection: apsw.Connection, wal: WalScan) -> Jou
 
 def _check_wal(path: Path, connection: apsw.Connection, wal: WalScan) -> None:
     """``wal`` was read before, so what an engine that lives has written since is taken for whole."""
-    frames, _ = connection.wal_checkpoint(None, apsw.SQLITE_CHECKPOINT_NOOP)
+    frames = _frames(connection)
     lost = wal.lost_behind(frames)
     if lost and scan_wal(path).header == wal.header:
         raise _damaged(
@@ -265,6 +267,16 @@ def _check_wal(path: Path, connection: apsw.Connection, wal: WalScan) -> None:
             f"that {wal_of(path).name} ends with one unfinished transaction at most",
             f"a broken one after frame {frames} and {lost} more behind it",
         )
+
+
+def _frames(connection: apsw.Connection) -> int:
+    """How many frames of the write-ahead log are whole; an engine that is writing is waited for, for a moment."""
+    for _ in range(_BUSY_TRIES):
+        try:
+            return connection.wal_checkpoint(None, apsw.SQLITE_CHECKPOINT_NOOP)[0]
+        except apsw.BusyError:
+            Event().wait(_BUSY_SECONDS)
+    return connection.wal_checkpoint(None, apsw.SQLITE_CHECKPOINT_NOOP)[0]
 
 
 def _identity(path: Path, connection: apsw.Connection) -> JournalIdentity:

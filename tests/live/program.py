@@ -1,5 +1,6 @@
 """The real program in a process of its own, trading live on a loopback exchange of this test."""
 
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
@@ -57,14 +58,16 @@ def problems_of(place: Place, server: LoopbackServer) -> list[str]:
     """What the journal of an engine that has ended says otherwise than the exchange."""
     folded = folded_from(place.state)
     own = [order for order in server.venue.orders(MARKET) if order.client_id in folded.intended]
-    executed = {str(fill.trade_id): fill for order in own for fill in order.fills}
-    booked = [fill for (_, fill), count in folded.booked.items() for _ in range(count)]
+    executed = Counter((order.client_id, fill.price, fill.amount, fill.fee) for order in own for fill in order.fills)
+    booked: Counter[tuple[str, Decimal, Decimal, Decimal]] = Counter()
+    for (name, fill), count in folded.booked.items():
+        booked[name, fill.price, fill.amount, fill.fee] += count
     found = list(folded.trouble)
-    if sorted(fill.trade_id for fill in booked) != sorted(executed):
-        found.append(f"booked {sorted(fill.trade_id for fill in booked)}, executed {sorted(executed)}")
+    if booked != executed:
+        found.append(f"booked and not executed {booked - executed}, executed and not booked {executed - booked}")
     books = folded.books["live"]
     base = cash = ZERO
-    for fill in executed.values():
+    for fill in (fill for order in own for fill in order.fills):
         sign = Decimal(1 if fill.side.value == "buy" else -1)
         base += sign * fill.amount - (fill.fee if fill.fee_currency == "BTC" else ZERO)
         cash -= sign * fill.amount * fill.price + (fill.fee if fill.fee_currency == "USDT" else ZERO)

@@ -12,14 +12,17 @@ import tomllib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 import tomli_w
 
+from engine.model.secret import ExchangeKeys, Secret
 from tests.canary import CANARY_KEYS, assert_no_secret, plant_keys_file
-from tests.live.forks import Forks, open_forks
+from tests.live.forks import Fork, Forks, open_forks
 from tests.live.program import LIVE, config_of
 from tests.loopback import binance_public
 from tests.loopback.binance_json import market_json
@@ -85,10 +88,27 @@ class Trials:
         """A start that ends by itself with these lines and this code, and leaves everything as it was."""
         self.configure(grid=grid, **changes)
         before = self._kept()
-        await self.start(words)
-        end = await self.ended()
+        end = await self.ended(await self.start(words))
         assert (end.code, end.trouble) == (code, list(says))
         assert self._kept() == before
+
+    async def refused_beside(self, says: str, *, state: str) -> None:
+        """A second start, in the same directory or another one, while the first trades."""
+        end = await self.ended(await self.start(LIVE, state=state))
+        assert (end.code, end.trouble) == (2, [says])
+
+    async def refused_with_another_key(self) -> None:
+        """Of the same exchange: whose account it is cannot be told from it."""
+        key = ExchangeKeys(api_key=Secret(OTHER_KEY), secret=Secret(OTHER_KEY[::-1]))
+        file = self.folder / "other.toml"
+        file.touch(mode=0o600)
+        file.write_text(tomli_w.dumps({"api_key": key.api_key.reveal(), "secret": key.secret.reveal()}))
+        await self.refused(
+            f"state_dir {self.place.state}: expected the account of its journal (live binance spot, key "
+            f"{CANARY_KEYS.fingerprint()}), found live binance spot, key {key.fingerprint()}: use another --state-dir "
+            "for each account; if the account is the same and only its key was renewed, add --key-renewed",
+            exchange={"keys": f"file:{file}"},
+        )
 
     async def starts(self, *more: str, words: Sequence[str] = LIVE, says: Sequence[str] = ()) -> None:
         """The same with nothing wrong trades, says no more than this, and ends in order when it is told."""
@@ -101,22 +121,22 @@ class Trials:
     async def trading(self, *words: str) -> AsyncIterator[None]:
         """An engine at work while the block lasts; then it is ended."""
         count = self._placed()
-        process = await self.start(words)
+        fork = await self.start(words)
         await self.server.until(lambda: self._placed() > count, 20)
         yield
-        os.kill(process, signal.SIGTERM)
-        end = await self.ended()
+        os.kill(fork.process, signal.SIGTERM)
+        end = await self.ended(fork)
         self.said = end.trouble
         assert end.code == 0, end
 
-    async def start(self, words: Sequence[str], *, state: str = "state") -> int:
+    async def start(self, words: Sequence[str], *, state: str = "state") -> Fork:
         places = ["--config", "my.toml", "--state-dir", str(self.folder / state)]
         home = {"HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder / "xdg"), "XDG_STATE_HOME": ""}
         return await self._forks.start(self.folder, [*places, *words], environment=home)
 
-    async def ended(self) -> Outcome:
-        """How it ended; without a traceback and without a key in what it said or wrote."""
-        end = await self._forks.end(self.folder)
+    async def ended(self, fork: Fork) -> Outcome:
+        """How it ended: without a traceback and without a key in what it said or wrote."""
+        end = await self._forks.end(fork)
         assert "Traceback" not in end.err, end.err
         assert_no_secret(self.folder, end.out, end.err)
         return end
@@ -147,7 +167,7 @@ async def test_keys_that_the_exchange_does_not_take(protocol: str, forks: Forks,
         ),
         "bybit": (
             "markets: AuthenticationError 10003 API key is invalid.",
-            "markets: AuthenticationError 10004 error sign! please check your signature generation algorithm.",
+            "markets: AuthenticationError 10004 error sign! origin_string[***]",
         ),
     }[protocol]
     advice = KEY_ADVICE.format(protocol)
@@ -160,12 +180,11 @@ async def test_keys_that_the_exchange_does_not_take(protocol: str, forks: Forks,
         await trial.refused(unsigned + advice)
         server.secret = CANARY_KEYS.secret.reveal()
         server.permissions.may_trade = False
-        for words in (LIVE, ACCOUNT):
-            await trial.refused(
-                "exchange.keys: expected a key that may trade, found one that may not (may only read; from listed "
-                "addresses only)",
-                words=words,
-            )
+        await trial.refused(
+            "exchange.keys: expected a key that may trade, found one that may not (may only read; from listed "
+            "addresses only)",
+            words=ACCOUNT,
+        )
         server.permissions.may_trade = server.permissions.may_withdraw = True
         await trial.refused(
             "exchange.keys: expected a key that cannot move money off the account, found one that may (may trade and "
@@ -259,11 +278,13 @@ async def test_settings_that_do_not_fit_each_other_or_the_exchange(forks: Forks,
     swap = {"symbol": "BTC/USDT:USDT"}
     async with trials(forks, tmp_path) as trial:
         await trial.refused(
-            'my.toml: grid[0].symbol: expected BTC/USDT on exchange.market_type spot, or market_type swap, found "BTC/USDT:USDT"',
+            "my.toml: grid[0].symbol: expected BTC/USDT on exchange.market_type spot, or market_type swap, "
+            'found "BTC/USDT:USDT"',
             grid=swap,
         )
         await trial.refused(
-            'my.toml: grid[0].symbol: expected BTC/USDT:USDT on exchange.market_type swap, or market_type spot, found "BTC/USDT"',
+            "my.toml: grid[0].symbol: expected BTC/USDT:USDT on exchange.market_type swap, or market_type spot, "
+            'found "BTC/USDT"',
             exchange={"market_type": "swap"},
         )
         await trial.refused(
@@ -302,7 +323,7 @@ async def test_an_exchange_that_cannot_be_reached(mode: str, forks: Forks, tmp_p
     failed = "time: ExchangeNotAvailable binance GET; "
     async with trials(forks, tmp_path) as trial, self_signed(tmp_path) as impostor:
         nobody = free_port()
-        for words in (LIVE, ACCOUNT):
+        for words in (LIVE, ACCOUNT) if mode == "live" else (LIVE,):
             await trial.refused(
                 f"binance cannot be reached: {failed}check the internet connection, the firewall and the proxy",
                 code=1,
@@ -336,10 +357,7 @@ async def test_an_exchange_that_has_banned_this_address(forks: Forks, tmp_path: 
         server = trial.server
         server.faults.banned_until_ms = server.now_ms() + HOUR_MS
         trial.configure()
-        said = []
-        for _ in range(2):
-            await trial.start(LIVE)
-            said.append(await trial.ended())
+        said = [await trial.ended(await trial.start(LIVE)) for _ in range(2)]
         assert [end.code for end in said] == [1, 1]
         assert len(server.requests) == 1
         pattern = r"binance cannot be reached: binance has banned this address; nothing is asked for 3[56]\d\d s"
@@ -349,15 +367,56 @@ async def test_an_exchange_that_has_banned_this_address(forks: Forks, tmp_path: 
 async def test_a_clock_that_is_minutes_off_is_told_and_corrected(forks: Forks, tmp_path: Path) -> None:
     async with trials(forks, tmp_path) as trial:
         trial.server.faults.skew_ms = 5 * 60_000
-        await trial.starts()
+        trial.configure()
+        async with trial.trading(*LIVE):
+            pass
+    pattern = (
+        r"WARNING \S+ this machine's clock is (299|300)\d\d\d ms behind binance; requests are corrected, but set .*"
+    )
+    assert [bool(re.fullmatch(pattern, line)) for line in trial.said] == [True], trial.said
 
 
 async def test_a_directory_and_an_account_belong_to_each_other(forks: Forks, tmp_path: Path) -> None:
     """Two engines at once, another account, another mode, and a fresh start that would leave orders behind."""
-    async with trials(forks, tmp_path) as trial, loopback("binance") as other:
+    key = CANARY_KEYS.fingerprint()
+    state = f"state_dir {tmp_path}/state"
+    async with trials(forks, tmp_path) as trial:
         trial.configure()
-        async with trial.trading(*LIVE):
-            pass
+        with trial.place.start(*LIVE) as running:
+            await trial.server.until(lambda: len(trial.server.venue.open_orders()) >= 19, 20)
+            process = running.process.pid
+            await trial.refused_beside(
+                f"{state}: expected no other engine here, found one running as process {process}: attach to it, stop "
+                "it, or use another --state-dir",
+                state="state",
+            )
+            await trial.refused_beside(
+                f"exchange binance: expected no other engine on this account (key {key}), found process {process} "
+                f"with the state_dir {tmp_path}/state: attach to it, or end it with gridwright quit",
+                state="other",
+            )
+            end = await anyio.to_thread.run_sync(running.end)
+            assert (end.code, end.trouble) == (0, [])
+        await trial.refused(
+            f"{state}: expected the account of its journal (live binance spot, key {key}), found paper binance spot: "
+            "use another --state-dir for each account",
+            engine={"mode": "paper"},
+        )
+        await trial.refused(
+            f"{state}: expected the journal of a simulation, found one of live binance spot, key {key}: use another "
+            "--state-dir for each account",
+            engine={"mode": "simulation"},
+        )
+        count = len(trial.server.venue.open_orders())
+        await trial.refused(
+            f"--fresh: expected no orders of the old journal, found {count} on binance, "
+            "which would go on trading with nobody to watch them: start without --fresh and end the grids with "
+            "gridwright stop --cancel, or add --yes-live to leave them behind",
+            words=(*ACCOUNT, "--as-fresh"),
+        )
+        await trial.refused_with_another_key()
+        trial.server.venue.print_trade("BTCUSDT", Decimal(59_350))
+        await trial.starts()
 
 
 def _merged(into: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -164,6 +164,8 @@ async def test_it_asks_only_for_what_is_missing_or_was_executed_and_is_not_known
     asked: list[str] = []
 
     class Account:
+        request_life_seconds = 0.0
+
         async def fetch_open_orders(self, symbol: str) -> list[OrderReport]:
             return [a_report(an_order(4), OrderStatus.OPEN)]
 

@@ -1,5 +1,6 @@
 """A real exchange as the engine sees it: the port, put together from the parts of this folder around one client."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -45,6 +46,7 @@ _LIFE_MARGIN_SECONDS = 30.0
 """For the way, the clocks' error, and an exchange that is slow with itself."""
 _DISARM_SECONDS_MAX = 5.0
 _BANS_NAME = "bans-{}.json"
+_UNTOLD_MAX = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,8 @@ class CcxtExchange:
         self._account = account
         self._client = client
         self._listener: ExchangeListener | None = None
+        self._untold: deque[tuple[str, EventLevel]] = deque(maxlen=_UNTOLD_MAX)
+        """What was noticed while it was opened, and nobody listened yet."""
         dialect, now_ms = account.dialect, account.now_ms
         file = None if account.state_dir is None else account.state_dir / _BANS_NAME.format(dialect.id)
         self._requester = Requester(
@@ -168,6 +172,8 @@ class CcxtExchange:
     ) -> None:
         """Stream until cancelled; started once every stream is there."""
         self._listener = listener
+        while self._untold:
+            self._notice(*self._untold.popleft())
         for symbol, notes in self._markets.notes.items():
             for note in notes:
                 self._notice(f"{symbol}: {note}", EventLevel.INFO)
@@ -314,7 +320,9 @@ class CcxtExchange:
             self._listener.on_report(report)
 
     def _notice(self, text: str, level: EventLevel) -> None:
-        if self._listener is not None:
+        if self._listener is None:
+            self._untold.append((text, level))
+        else:
             self._listener.on_notice(self._account.redact(text), level)
 
     def _measure_clock(self) -> None:
