@@ -95,26 +95,6 @@ class Dialect:
         """A dead man's switch that cancels unless it is told again, and that can be told to let go."""
         return self.countdown_seconds is not None
 
-    @property
-    def refusals(self) -> frozenset[str]:
-        """Exchange codes that prove that nothing was executed."""
-        return self.codes.refusals
-
-    @property
-    def duplicates(self) -> frozenset[str]:
-        """Codes for: an order of this client id exists."""
-        return self.codes.duplicates
-
-    @property
-    def not_found(self) -> frozenset[str]:
-        """Codes for: no such order, or not open any more."""
-        return self.codes.not_found
-
-    @property
-    def post_only_codes(self) -> frozenset[str]:
-        """Codes for: a post-only order would have taken liquidity."""
-        return self.codes.post_only
-
     def place_params(self, client_order_id: str, *, post_only: bool, reduce_only: bool) -> dict[str, object]:
         """What ``create_order`` takes beside side, amount and price.
 

@@ -41,18 +41,6 @@ def decimal_from(value: object) -> Decimal | None:
     return number if _is_sane(number) else None
 
 
-def required_decimal(raw: Mapping[str, object], key: str, what: str) -> Decimal:
-    """The amount under ``key``.
-
-    Raises:
-        Unreadable: there is none; ``what`` names it.
-    """
-    number = decimal_from(raw.get(key))
-    if number is None:
-        raise Unreadable(what, raw.get(key))
-    return number
-
-
 def positive_decimal(raw: Mapping[str, object], key: str) -> Decimal | None:
     """The amount under ``key`` where it is above 0; exchanges write 0 for what does not apply."""
     number = decimal_from(raw.get(key))
