@@ -165,7 +165,7 @@ async def test_a_simulation_is_looked_at_without_the_outside(tmp_path: Path) -> 
     done = await outside.run("doctor")
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
-    assert lines[0] == f"ok       configuration      {tmp_path}/my.toml: simulation, 1 grids"
+    assert lines[0] == f"ok       configuration      {tmp_path}/my.toml: simulation, 1 grid"
     assert f"ok       state directory    {outside.state}, which is not there yet and can be made" in lines
     at = lines.index("skipped  reach              a simulation has a market of its own")
     assert lines[at + 1] == f"{' ' * 28}do: set engine.mode to paper or live to have it looked at"

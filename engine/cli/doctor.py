@@ -45,7 +45,8 @@ def run_doctor(options: Namespace) -> int:
 def _configuration(settings: Settings) -> list[Finding]:
     """What a start would refuse of it without asking an exchange."""
     place = settings.file or "none found, the built-in defaults"
-    good = ok("configuration", f"{place}: {settings.engine.mode}, {len(settings.grids)} grids")
+    count = len(settings.grids)
+    good = ok("configuration", f"{place}: {settings.engine.mode}, {count} {'grid' if count == 1 else 'grids'}")
     if settings.engine.mode is not Mode.SIMULATION:
         return [good]
     from engine.runtime.fresh_start import start_problems

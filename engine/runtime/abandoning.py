@@ -1,6 +1,5 @@
 """What may be set aside: never the only record of orders that still rest on a real exchange."""
 
-import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,16 +9,14 @@ from engine.model.order import TERMINAL_STATUSES
 from engine.model.snapshot import Mode
 from engine.runtime.journal_file import JOURNAL_NAME
 from engine.runtime.journal_store import read_records_above
-from engine.settings import Settings, Start
-
-_LOG = logging.getLogger("gridwright")
+from engine.settings import Settings
 
 
-def check_abandoned(settings: Settings, folder: Path, start: Start) -> None:
-    """Orders that no journal knows any more go on trading: only who insists may leave them behind.
+def check_abandoned(settings: Settings, folder: Path) -> None:
+    """Orders that no journal knows any more go on trading, and keep the next engine from starting.
 
     Raises:
-        SettingsInvalid: the journal in ``folder`` knows such orders, or cannot be read, and nobody insists.
+        SettingsInvalid: the journal in ``folder`` knows such orders, or cannot be read.
     """
     path = folder / JOURNAL_NAME
     if settings.engine.mode is not Mode.LIVE or not path.exists():
@@ -29,15 +26,12 @@ def check_abandoned(settings: Settings, folder: Path, start: Start) -> None:
         found = f"{count} on {settings.exchange.id}"
     except JournalFailed:
         count, found = 1, "a journal that cannot be read"
-    if count == 0:
-        return
-    if not start.is_live_confirmed:
+    if count:
         raise SettingsInvalid(
             f"--fresh: expected no orders of the old journal, found {found}, which would go on trading with nobody to "
-            "watch them: start without --fresh and end the grids with gridwright stop --cancel, or add --yes-live to "
-            "leave them behind"
+            "watch them: start without --fresh and end the grids with gridwright stop --cancel, or use another "
+            "--state-dir"
         )
-    _LOG.warning("--fresh: orders left behind (%s) belong to nobody now: cancel them on the exchange", found)
 
 
 def is_unused(journal: Path) -> bool:

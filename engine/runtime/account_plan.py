@@ -46,7 +46,7 @@ async def account_plan(settings: Settings, start: Start, open_exchange: OpenExch
         TimeoutError: the exchange did not answer.
     """
     if start.is_fresh:
-        check_abandoned(settings, settings.engine.state_dir, start)
+        check_abandoned(settings, settings.engine.state_dir)
     keys = keys_of(settings)
     clock = RealClock()
     world = RealWorld(

@@ -15,7 +15,7 @@ from engine.model.swap import Position
 
 
 class BalanceWatch:
-    """Fetches the balances whenever somebody has looked; ``note`` hears why they cannot be seen.
+    """Fetches the balances whenever somebody has looked; ``note`` hears once why they cannot be seen.
 
     ``has_swaps``: the positions as well. ``owned`` says what all grids together own, by currency.
     ``rest_seconds`` pass between two fetches, however often somebody looks.
@@ -33,6 +33,8 @@ class BalanceWatch:
         self._rest_seconds = rest_seconds
         self._exchange = exchange
         self._note = note
+        self._is_trouble_told = False
+        """One that lasts, such as a ban, is told once."""
         self._wanted = anyio.Event()
 
     def see_positions(self, positions: Mapping[str, Position]) -> None:
@@ -73,8 +75,11 @@ class BalanceWatch:
             if self._has_swaps:
                 self.positions = await self._exchange.fetch_positions()
         except (Transient, Rejected, OutcomeUnknown) as error:
-            self._note(f"the balances cannot be seen: {error}")
+            if not self._is_trouble_told:
+                self._note(f"the balances cannot be seen: {error}")
+            self._is_trouble_told = True
             return False
+        self._is_trouble_told = False
         return True
 
 

@@ -132,7 +132,7 @@ def open_real_world(settings: Settings, start: Start, open_exchange: OpenExchang
         if keys is not None:
             stack.enter_context(hold_account(account, folder))
         if start.is_fresh:
-            check_abandoned(settings, folder, start)
+            check_abandoned(settings, folder)
             set_aside(folder, at_ms=clock.now_ms())
         is_begun = _is_begun(folder)
         take_account(folder, account, is_key_renewed=start.is_key_renewed)

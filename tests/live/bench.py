@@ -133,7 +133,9 @@ async def settled(engine: Engine, server: LoopbackServer, *, seconds: float = SE
                     return
             assert engine.state is EngineState.RUNNING, engine.state_reason
             await anyio.sleep(0.25)
-    raise AssertionError("\n".join(differences(engine, server)) or "books and exchange did not stay equal")
+    told = [f"{event.slot} {event.text}" for event in engine.story.after(-1, 60)]
+    differs = differences(engine, server) or ["books and exchange did not stay equal"]
+    raise AssertionError("\n".join([*differs, *told]))
 
 
 def differences(engine: Engine, server: LoopbackServer) -> list[str]:

@@ -60,8 +60,8 @@ def problems_of(place: Place, server: LoopbackServer) -> list[str]:
     own = [order for order in server.venue.orders(MARKET) if order.client_id in folded.intended]
     executed = Counter((order.client_id, fill.price, fill.amount, fill.fee) for order in own for fill in order.fills)
     booked: Counter[tuple[str, Decimal, Decimal, Decimal]] = Counter()
-    for (name, fill), count in folded.booked.items():
-        booked[name, fill.price, fill.amount, fill.fee] += count
+    for (name, told), count in folded.booked.items():
+        booked[name, told.price, told.amount, told.fee] += count
     found = list(folded.trouble)
     if booked != executed:
         found.append(f"booked and not executed {booked - executed}, executed and not booked {executed - booked}")

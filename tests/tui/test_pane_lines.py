@@ -111,6 +111,13 @@ def test_an_ended_engine_is_an_alert_whatever_it_said_last() -> None:
     assert "engine □ stopped" in line_text(status_line(view_of(scenes.running(), "the thread died"), 100))
 
 
+def test_an_ended_engine_of_a_real_market_says_what_becomes_of_its_orders() -> None:
+    real = replace(scenes.running(), mode=Mode.LIVE)
+    assert texts(alert_lines(view_of(real, "the engine has ended"), 80))[1] == (
+        " ■ Its orders may go on resting there; the same command starts it again."
+    )
+
+
 def test_a_residual_is_loud_in_every_digit() -> None:
     view = view_of(scenes.unexplained())
     assert texts(alert_lines(view, 100)) == [

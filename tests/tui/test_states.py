@@ -91,6 +91,17 @@ async def test_a_terminal_that_is_too_small_shows_one_line(size: tuple[int, int]
         assert not any(rows[1:])
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_no_letter_of_an_event_is_behind_the_scrollbar(size: tuple[int, int]) -> None:
+    """Which comes with the events that have no room any more, after their lines were broken."""
+    async with running_app(scenes.running(), size=size) as (app, _, pilot):
+        app._dashboard.events.show([])
+        many = [scenes.event(number, "nothing") for number in range(100)]
+        app._dashboard.events.add([*many, scenes.event(100, "Ж" * 150)])
+        await pilot.pause()
+        assert "".join(screen_rows(app)).count("Ж") == 150
+
+
 async def test_resizing_back_and_forth_ends_in_the_same_picture() -> None:
     async with running_app(*scenes.walk()) as (app, _, pilot):
         before = screen_rows(app)

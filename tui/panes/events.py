@@ -63,6 +63,10 @@ class EventsPane(ScrollView, can_focus=True):
         if self._painter.mark_stale(is_stale=is_stale):
             self.refresh()
 
+    def watch_show_vertical_scrollbar(self) -> None:
+        """It takes a column away from the text, without a change of the pane's own size."""
+        self.call_after_refresh(self.on_resize)
+
     def on_resize(self) -> None:
         """The width decides where lines break."""
         width = self.scrollable_content_region.width

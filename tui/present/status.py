@@ -2,7 +2,7 @@
 
 from engine.model.grid import GridState
 from engine.model.money import ZERO
-from engine.model.snapshot import BlockView, Connection, EngineSnapshot, EngineState, GridSnapshot
+from engine.model.snapshot import BlockView, Connection, EngineSnapshot, EngineState, GridSnapshot, Mode
 from engine.model.text import clean_text
 from tui.present.chart import area
 from tui.present.numbers import (
@@ -187,6 +187,8 @@ def alert_lines(view: View, width: int) -> tuple[Line, ...]:
     texts: list[str] = []
     if view.ended is not None:
         texts.append(f"ENGINE STOPPED: {view.ended}. The numbers are the last ones; q leaves.")
+        if view.engine is not None and view.engine.mode is not Mode.SIMULATION:
+            texts.append("Its orders may go on resting there; the same command starts it again.")
     elif view.engine is not None and view.engine.state is EngineState.HALTED:
         texts.append(f"HALTED: {view.engine.state_reason}")
     if view.grid is not None:

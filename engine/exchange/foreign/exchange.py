@@ -33,7 +33,7 @@ from engine.exchange.foreign.streams import StreamParts, Streams
 from engine.exchange.foreign.trade_desk import TradeDesk
 from engine.exchange.port import Balance, ExchangeListener
 from engine.model.actions import QuietBand
-from engine.model.errors import EngineStopped, GridwrightError, Rejected, SettingsInvalid, Transient
+from engine.model.errors import EngineStopped, GridwrightError, Rejected, RetryScope, SettingsInvalid, Transient
 from engine.model.grid import MarginMode
 from engine.model.market import Market, MarketKind
 from engine.model.order import OrderReport, OrderRequest, OwnFill
@@ -47,6 +47,7 @@ _LIFE_MARGIN_SECONDS = 30.0
 _DISARM_SECONDS_MAX = 5.0
 _BANS_NAME = "bans-{}.json"
 _UNTOLD_MAX = 20
+"""Notices kept while it is opened, when nobody listens yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,6 @@ class CcxtExchange:
         self._client = client
         self._listener: ExchangeListener | None = None
         self._untold: deque[tuple[str, EventLevel]] = deque(maxlen=_UNTOLD_MAX)
-        """What was noticed while it was opened, and nobody listened yet."""
         dialect, now_ms = account.dialect, account.now_ms
         file = None if account.state_dir is None else account.state_dir / _BANS_NAME.format(dialect.id)
         self._requester = Requester(
@@ -151,6 +151,8 @@ class CcxtExchange:
                     return
                 except Transient as error:
                     last = error
+                    if error.scope is RetryScope.ACCOUNT and error.retry_after_seconds > OPEN_SECONDS_MAX:
+                        break  # a ban that outlasts our patience
                     await anyio.sleep(min(error.retry_after_seconds, 5.0))
                 except Rejected as error:
                     raise SettingsInvalid(f"{self._client.id} does not open: {error}") from error

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from difflib import get_close_matches
 from functools import partial
 
 from engine.exchange.foreign.candles import candle_from_foreign, timeframe_of
@@ -174,7 +175,10 @@ class MarketDesk:
         """The markets that may have been meant."""
         base = symbol.split("/", 1)[0].upper()
         alike = sorted(name for name, raw in self._client.markets.items() if _is_alike(raw, base))
-        return f"; with {clean_text(base, 20)} it has {', '.join(alike[:6])}" if alike else ""
+        if alike:
+            return f"; with {clean_text(base, 20)} it has {clean_text(', '.join(alike[:6]))}"
+        near = get_close_matches(symbol.upper(), list(self._client.markets), n=3)
+        return f"; did you mean {clean_text(' or '.join(near))}?" if near else ""
 
 
 def trade_from(raw: Raw) -> tuple[str, tuple[int, Decimal, Decimal]] | None:

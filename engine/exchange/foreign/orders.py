@@ -65,6 +65,9 @@ _RAW_ID_NAMES = (
     "text",
 )
 """Bybit, OKX, Kraken, KuCoin and Bitget, Coinbase, Binance and others, HTX, Hyperliquid, Gate."""
+_WOULD_HAVE_TAKEN = (("rejectReason", "EC_PostOnlyWillTakeLiquidity"), ("cancelSource", "31"), ("finish_as", "poc"))
+"""How Bybit, OKX and Gate end a post-only order that they had acknowledged."""
+_REFUSED = frozenset((OrderStatus.REJECTED, OrderStatus.CANCELED))
 _GATE_PREFIX = "t-"
 _PACKED = re.compile("0x[0-9a-f]{32}")
 _REASON_NAMES = ("rejectReason", "r", "eR", "cancelSourceReason", "cancelType", "reason", "sMsg")
@@ -107,6 +110,11 @@ def _rejected(filled: Decimal | None, *, is_whole: bool) -> OrderStatus:
     return OrderStatus.FILLED if is_whole else OrderStatus.CANCELED
 
 
+def _would_have_taken(raw_order: Raw) -> bool:
+    info = mapping_from(raw_order.get("info"))
+    return any(text_from(info.get(name)) == word for name, word in _WOULD_HAVE_TAKEN)
+
+
 def is_bare(raw_order: Raw) -> bool:
     """Whether the exchange said no more than that it has the order: an id and no state."""
     return order_id_of(raw_order) is not None and raw_order.get("status") is None
@@ -133,6 +141,8 @@ def report_from_foreign(
         raise Unreadable(f"the amount of order {name}", raw_order.get("amount"))
     status = status_from_foreign(raw_order)
     filled = decimal_from(raw_order.get("filled"))
+    if not filled and status in _REFUSED and _would_have_taken(raw_order):
+        status = OrderStatus.EXPIRED  # the market has moved: another price decides anew, and nothing was wrong
     if filled is None and status in _ENDED_BY_FILLS:
         raise Unreadable(f"what was filled of order {name}", raw_order.get("filled"))
     told = base_from_foreign(filled or ZERO, market)

@@ -16,6 +16,7 @@ from engine.exchange.foreign.order_index import OrderIndex
 from engine.exchange.foreign.orders import order_id_of
 from engine.exchange.foreign.trade_desk import order_id_of_trade
 from engine.model.market import Market
+from engine.model.money import ZERO
 from engine.model.order import Fill, OrderReport, OrderStatus
 
 _SEEN_MAX = 50_000
@@ -105,6 +106,9 @@ class PrivateStream:
         known = self._index.by_order_id(symbol, order_id)
         if known is None:
             return  # not an order that anybody here has heard of; asking for the orders will name it
+        told = sum((fill.amount for fill in self._index.fills_of(symbol, order_id)), ZERO)
+        # The word of its end may come much later, or be lost: what is executed in full is filled.
+        is_whole = told == known.amount and not known.is_guess
         self._tell(
             OrderReport(
                 client_order_id=known.client_order_id,
@@ -112,8 +116,8 @@ class PrivateStream:
                 side=known.side,
                 price=known.price,
                 amount=known.amount,
-                status=OrderStatus.PARTIALLY_FILLED,
-                filled=sum((fill.amount for fill in fills), fills[0].amount * 0),
+                status=OrderStatus.FILLED if is_whole else OrderStatus.PARTIALLY_FILLED,
+                filled=told if is_whole else sum((fill.amount for fill in fills), ZERO),
                 fills=tuple(fills),
                 at_ms=max(fill.at_ms for fill in fills),
             )

@@ -17,6 +17,7 @@ from engine.exchange.foreign.paging import Nonces
 from engine.exchange.foreign.reasons import codes_in, has_any, text_of
 from engine.model.errors import GridwrightError, RetryScope, SettingsInvalid, Transient
 from engine.model.snapshot import EventLevel
+from engine.model.times import time_text
 
 T = TypeVar("T")
 Notice = Callable[[str, EventLevel], None]
@@ -88,7 +89,8 @@ class Requester:
     def _check_ban(self) -> None:
         wait_ms = self._bans.until_ms - self._now_ms()
         if wait_ms > 0:
-            text = f"{self._client.id} has banned this address; nothing is asked for {wait_ms / 1000:.0f} s"
+            until = time_text(self._bans.until_ms)  # and not for how long: what is said again would never be the same
+            text = f"{self._client.id} has banned this address; nothing is asked until {until}"
             raise Transient(text, retry_after_seconds=wait_ms / 1000, scope=RetryScope.ACCOUNT)
 
     def _judged(self, error: Exception, kind: RequestKind, what: str) -> GridwrightError:
@@ -108,12 +110,13 @@ class Requester:
         until_ms = ban_until_ms(error, headers, now_ms)
         if until_ms is None or until_ms <= now_ms:
             return ours
+        is_told = self._bans.until_ms > now_ms
         self._bans.extend(until_ms + _BAN_MARGIN_MS)
-        seconds = (until_ms - now_ms) / 1000
-        self._notice(
-            f"{self._client.id} asks for silence: no request for {seconds:.0f} s; orders rest unattended",
-            EventLevel.WARNING,
-        )
+        if not is_told:  # requests that were on their way together bring the same answer
+            self._notice(
+                f"{self._client.id} asks for silence: no request until {time_text(until_ms)}; orders rest unattended",
+                EventLevel.WARNING,
+            )
         return _scoped(ours, RetryScope.ACCOUNT)
 
     def _is_order_rate(self, error: Exception) -> bool:

@@ -369,3 +369,21 @@ def test_base_becomes_contracts_and_back_exactly(lots: int) -> None:
     amount = market.lot_size * lots
     assert base_from_foreign(foreign_from_base(amount, market), market) == amount
     assert foreign_from_base(amount, a_market()) == amount
+
+
+@pytest.mark.parametrize(
+    "status, info",
+    [
+        ("rejected", {"rejectReason": "EC_PostOnlyWillTakeLiquidity"}),
+        ("canceled", {"rejectReason": "EC_PostOnlyWillTakeLiquidity"}),
+        ("canceled", {"cancelSource": "31"}),
+        ("canceled", {"finish_as": "poc"}),
+    ],
+)
+def test_rel_18_a_post_only_order_that_was_taken_back_is_no_refusal(status: str, info: dict[str, str]) -> None:
+    """A refusal counts against the slot, which is frozen after three."""
+    raw = a_raw_order(status=status, info=info)
+    report = report_from_foreign(raw, a_market(), client_order_id=None, fills=(), now_ms=1)
+    assert (report.status, report.filled) == (OrderStatus.EXPIRED, 0)
+    other = report_from_foreign({**raw, "info": {}}, a_market(), client_order_id=None, fills=(), now_ms=1)
+    assert other.status is not OrderStatus.EXPIRED

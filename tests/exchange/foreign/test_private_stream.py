@@ -8,10 +8,10 @@ from ccxt.async_support.base.ws.cache import ArrayCacheBySymbolById
 
 from engine.exchange.foreign.client import ForeignClient
 from engine.exchange.foreign.order_desk import OrderDesk
-from engine.exchange.foreign.order_index import OrderIndex
+from engine.exchange.foreign.order_index import KnownOrder, OrderIndex
 from engine.exchange.foreign.orders import client_id_of, report_from_foreign
 from engine.exchange.foreign.private_stream import PrivateStream
-from engine.model.order import Fill, OrderReport, OrderStatus
+from engine.model.order import Fill, OrderReport, OrderStatus, Side
 from tests.builders import a_market
 from tests.exchange.foreign.raw_builders import Raw, a_raw_order, a_raw_trade
 
@@ -26,12 +26,13 @@ class Bench:
         self.orders = ArrayCacheBySymbolById(1000)
         self.trades = ArrayCacheBySymbolById(1000)
         self.told: list[OrderReport] = []
+        self.index = OrderIndex()
         self.read = 0
         client = SimpleNamespace(orders=self.orders, myTrades=self.trades)
         self.stream = PrivateStream(
             cast("ForeignClient", client),
             orders=cast("OrderDesk", self),
-            index=OrderIndex(),
+            index=self.index,
             markets={"BTC/USDT": MARKET},
             tell=self.told.append,
         )
@@ -86,6 +87,24 @@ def test_rel_05_executions_go_with_the_report_of_their_order() -> None:
     bench.trade(id="2")
     bench.order(filled=1.0)
     assert bench.looked() == [("gabc00e00000000x", OrderStatus.PARTIALLY_FILLED, "1", ["1", "2"])]
+
+
+def test_rel_10_an_order_that_is_executed_in_full_is_filled_though_the_word_of_its_end_is_lost() -> None:
+    bench = Bench()
+    bench.index.learn(
+        KnownOrder(
+            client_order_id="gone",
+            order_id="77",
+            symbol="BTC/USDT",
+            side=Side.BUY,
+            price=Decimal(100),
+            amount=Decimal(2),
+        )
+    )
+    bench.trade(id="1", order="77", amount=1.5)
+    assert [(status, filled) for _, status, filled, _ in bench.looked()] == [(OrderStatus.PARTIALLY_FILLED, "1.5")]
+    bench.trade(id="2", order="77", amount=0.5)
+    assert [(status, filled) for _, status, filled, _ in bench.looked()] == [(OrderStatus.FILLED, "2")]
 
 
 def test_rel_07_a_doubled_execution_is_told_once() -> None:
