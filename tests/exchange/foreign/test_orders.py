@@ -384,6 +384,6 @@ def test_rel_18_a_post_only_order_that_was_taken_back_is_no_refusal(status: str,
     """A refusal counts against the slot, which is frozen after three."""
     raw = a_raw_order(status=status, info=info)
     report = report_from_foreign(raw, a_market(), client_order_id=None, fills=(), now_ms=1)
-    assert (report.status, report.filled) == (OrderStatus.EXPIRED, 0)
+    assert (report.status, report.filled) == (OrderStatus.EXPIRED, Decimal(0))
     other = report_from_foreign({**raw, "info": {}}, a_market(), client_order_id=None, fills=(), now_ms=1)
     assert other.status is not OrderStatus.EXPIRED
