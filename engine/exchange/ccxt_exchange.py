@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 import ccxt.pro
 
 from engine.exchange.foreign.client import ForeignClient
-from engine.exchange.foreign.dialects import Dialect, dialect_of
 from engine.exchange.foreign.exchange import CcxtExchange, ForeignAccount
-from engine.exchange.foreign.pace import Pace
-from engine.exchange.foreign.whole_answers import guard_answers
+from engine.exchange.foreign.habits.dialects import Dialect, dialect_of
+from engine.exchange.foreign.proof.whole_answers import guard_answers
+from engine.exchange.foreign.requests.pace import Pace
 from engine.model.errors import SettingsInvalid
 from engine.model.market import MarketKind
 from engine.model.secret import ExchangeKeys

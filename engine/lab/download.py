@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from engine.exchange.foreign.history_desk import PastTrade
+from engine.exchange.foreign.desks.history_desk import PastTrade
 from engine.lab.history_file import Row, row_from_candle, row_from_trade
 from engine.lab.history_store import HistoryStore
 from engine.lab.history_words import Gap, PastSource, Progress, Span

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.exchange.datafiles import CANDLE_COLUMNS, TRADE_COLUMNS
-from engine.exchange.foreign.history_desk import PastCandle, PastTrade
+from engine.exchange.foreign.desks.history_desk import PastCandle, PastTrade
 from engine.lab.history_words import Gap, Span
 from engine.model.errors import DataInvalid
 from engine.model.text import clean_text

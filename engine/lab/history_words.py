@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from engine.exchange.foreign.history_desk import PastCandle, PastTrade
+from engine.exchange.foreign.desks.history_desk import PastCandle, PastTrade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anyio.lowlevel
 
-from engine.exchange.foreign.history_desk import PastCandle, PastTrade
+from engine.exchange.foreign.desks.history_desk import PastCandle, PastTrade
 from engine.lab.download import Road
 from engine.lab.history_file import Row, times_of
 from engine.lab.history_store import HistoryStore

@@ -10,27 +10,27 @@ from random import Random
 import anyio
 from anyio.abc import TaskStatus
 
-from engine.exchange.foreign.bans import Bans
-from engine.exchange.foreign.candle_stream import CandleStream
 from engine.exchange.foreign.client import ForeignClient
-from engine.exchange.foreign.dead_man import DeadManSwitch
-from engine.exchange.foreign.dialects import Dialect
-from engine.exchange.foreign.features import Feature, features_of, missing_of
-from engine.exchange.foreign.history_desk import HistoryDesk
-from engine.exchange.foreign.holdings_desk import HoldingsDesk
-from engine.exchange.foreign.market_desk import MarketDesk
-from engine.exchange.foreign.numbers import millis_from
-from engine.exchange.foreign.order_desk import OrderDesk
-from engine.exchange.foreign.order_index import OrderIndex
-from engine.exchange.foreign.paging import Nonces
-from engine.exchange.foreign.permissions import KeyPermissions, key_permissions
-from engine.exchange.foreign.price_stream import PriceStream
-from engine.exchange.foreign.private_stream import PrivateStream
-from engine.exchange.foreign.private_watch import PrivateWatch
-from engine.exchange.foreign.requester import Requester
-from engine.exchange.foreign.skew import Rising, Skew, SkewWatch
-from engine.exchange.foreign.streams import StreamParts, Streams
-from engine.exchange.foreign.trade_desk import TradeDesk
+from engine.exchange.foreign.desks.history_desk import HistoryDesk
+from engine.exchange.foreign.desks.holdings_desk import HoldingsDesk
+from engine.exchange.foreign.desks.market_desk import MarketDesk
+from engine.exchange.foreign.desks.order_desk import OrderDesk
+from engine.exchange.foreign.desks.order_index import OrderIndex
+from engine.exchange.foreign.desks.trade_desk import TradeDesk
+from engine.exchange.foreign.habits.dialects import Dialect
+from engine.exchange.foreign.habits.features import Feature, features_of, missing_of
+from engine.exchange.foreign.habits.paging import Nonces
+from engine.exchange.foreign.habits.permissions import KeyPermissions, key_permissions
+from engine.exchange.foreign.requests.bans import Bans
+from engine.exchange.foreign.requests.dead_man import DeadManSwitch
+from engine.exchange.foreign.requests.requester import Requester
+from engine.exchange.foreign.requests.skew import Rising, Skew, SkewWatch
+from engine.exchange.foreign.streams.candle_stream import CandleStream
+from engine.exchange.foreign.streams.price_stream import PriceStream
+from engine.exchange.foreign.streams.private_stream import PrivateStream
+from engine.exchange.foreign.streams.private_watch import PrivateWatch
+from engine.exchange.foreign.streams.streams import StreamParts, Streams
+from engine.exchange.foreign.words.numbers import millis_from
 from engine.exchange.port import Balance, ExchangeListener
 from engine.model.actions import QuietBand
 from engine.model.errors import EngineStopped, GridwrightError, Rejected, RetryScope, SettingsInvalid, Transient

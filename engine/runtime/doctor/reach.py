@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from engine.exchange.foreign.skew import TOLD_MS
+from engine.exchange.foreign.requests.skew import TOLD_MS
 from engine.runtime.doctor.finding import Finding, fail, ok, warning
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ Source: the exchanges' error pages, and the client library's own notes beside it
 
 from dataclasses import dataclass
 
-from engine.exchange.foreign.errors import RequestKind
+from engine.exchange.foreign.proof.errors import RequestKind
 from engine.model.errors import (
     DuplicateOrder,
     GridwrightError,

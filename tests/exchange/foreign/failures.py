@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.exchange.foreign.dialects import dialect_of
-from engine.exchange.foreign.errors import RequestKind, error_from_foreign
+from engine.exchange.foreign.habits.dialects import dialect_of
+from engine.exchange.foreign.proof.errors import RequestKind, error_from_foreign
 from engine.model.errors import GridwrightError
 from tests.exchange.foreign.recorded_client import (
     API_KEY,

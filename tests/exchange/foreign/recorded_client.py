@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from engine.exchange.foreign.dialects import dialect_of
+from engine.exchange.foreign.habits.dialects import dialect_of
 from engine.model.market import MarketKind
 
 ID = "gabc01e00200003z"

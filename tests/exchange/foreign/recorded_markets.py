@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from engine.exchange.foreign.client import Raw
-from engine.exchange.foreign.markets import DECIMAL_PLACES, TICK_SIZE
+from engine.exchange.foreign.words.markets import DECIMAL_PLACES, TICK_SIZE
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the recorded market data is not beside the project")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from engine.exchange.foreign.scale import contract_size_of
+from engine.exchange.foreign.words.scale import contract_size_of
 from engine.model.market import Market, SwapRules
 from tests.builders import a_market
 from tests.exchange.foreign.raw_builders import a_swap_market

@@ -10,8 +10,8 @@ from typing import Any
 import anyio
 import pytest
 
-from engine.exchange.foreign import connections, price_stream, private_watch, streams
 from engine.exchange.foreign.exchange import CcxtExchange
+from engine.exchange.foreign.streams import connections, price_stream, private_watch, streams
 from engine.model.order import OrderReport
 from engine.model.regime import Candle
 from engine.model.snapshot import Connection, EventLevel

@@ -8,13 +8,13 @@ import anyio
 import ccxt
 import pytest
 
-from engine.exchange.foreign.bans import Bans
-from engine.exchange.foreign.dialects import Dialect, dialect_of
 from engine.exchange.foreign.exchange import CcxtExchange, ForeignAccount
+from engine.exchange.foreign.habits.dialects import Dialect, dialect_of
+from engine.exchange.foreign.requests.bans import Bans
 from engine.model.errors import EngineStopped, RetryScope, SettingsInvalid, Transient
 from engine.model.market import MarketKind
 from engine.runtime.clock import VirtualClock, run_on
-from tests.exchange.foreign.desks import BTC, NOW_MS, RecordedClient
+from tests.exchange.foreign.desk_bench import BTC, NOW_MS, RecordedClient
 from tests.exchange.foreign.raw_builders import a_raw_market
 from tests.live.bench import an_exchange
 from tests.loopback.server import loopback

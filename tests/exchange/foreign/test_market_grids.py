@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.core.lattice import make_lattice
 from engine.core.preflight import preflight
 from engine.core.sizing import sellable, slots_of
-from engine.exchange.foreign.markets import Untradable, market_from_foreign
+from engine.exchange.foreign.words.markets import Untradable, market_from_foreign
 from engine.model.errors import SettingsInvalid
 from engine.model.grid import Direction, GridSpec, InitialPurchase, Lattice, SizedBy, Spacing
 from engine.model.market import FeeCurrency, Market

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from engine.exchange.foreign.balances import balances_from_foreign
-from engine.exchange.foreign.candles import candle_from_foreign
-from engine.exchange.foreign.fills import fill_from_foreign, fills_in_order
-from engine.exchange.foreign.numbers import Unreadable
-from engine.exchange.foreign.orders import client_id_of, order_id_of, report_from_foreign
+from engine.exchange.foreign.words.balances import balances_from_foreign
+from engine.exchange.foreign.words.candles import candle_from_foreign
+from engine.exchange.foreign.words.fills import fill_from_foreign, fills_in_order
+from engine.exchange.foreign.words.numbers import Unreadable
+from engine.exchange.foreign.words.orders import client_id_of, order_id_of, report_from_foreign
 from engine.exchange.port import Balance
 from engine.model.order import Fill, OrderReport, OrderStatus, Side
 from tests.exchange.foreign.recorded_markets import DATA, load, needs_data

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from engine.exchange.foreign.balances import balances_from_foreign
-from engine.exchange.foreign.candles import candle_from_foreign
-from engine.exchange.foreign.fills import fill_from_foreign
-from engine.exchange.foreign.numbers import Unreadable
-from engine.exchange.foreign.orders import client_id_of, report_from_foreign
-from engine.exchange.foreign.scale import contract_size_of
-from engine.exchange.foreign.swaps import position_from_foreign
+from engine.exchange.foreign.words.balances import balances_from_foreign
+from engine.exchange.foreign.words.candles import candle_from_foreign
+from engine.exchange.foreign.words.fills import fill_from_foreign
+from engine.exchange.foreign.words.numbers import Unreadable
+from engine.exchange.foreign.words.orders import client_id_of, report_from_foreign
+from engine.exchange.foreign.words.scale import contract_size_of
+from engine.exchange.foreign.words.swaps import position_from_foreign
 from engine.exchange.port import Balance
 from engine.model.market import Market, MarketKind, SwapRules
 from engine.model.order import Fill, OrderStatus, Side

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.exchange.foreign.dialects import dialect_of
-from engine.exchange.foreign.orders import client_id_of
+from engine.exchange.foreign.habits.dialects import dialect_of
+from engine.exchange.foreign.words.orders import client_id_of
 from engine.model.ids import GENERATIONS_MAX, GRIDS_MAX, SLOTS_MAX, OrderKey, client_order_id_from_key
 from engine.model.market import MarketKind
 from engine.model.order import Leg

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.exchange.foreign.dialects import dialect_of
+from engine.exchange.foreign.habits.dialects import dialect_of
 from engine.model.market import MarketKind
 from tests.exchange.foreign.recorded_client import recorded_client, symbol_of
 

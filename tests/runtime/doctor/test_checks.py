@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from engine.exchange.foreign.exchange import CcxtExchange
-from engine.exchange.foreign.permissions import KeyPermissions
+from engine.exchange.foreign.habits.permissions import KeyPermissions
 from engine.exchange.port import Balance
 from engine.model.errors import EngineStopped, SettingsInvalid, Transient
 from engine.remote.address import listening_socket, socket_path

@@ -1,0 +1,1 @@
+"""What is asked over REST: orders, executions, markets, holdings, history."""

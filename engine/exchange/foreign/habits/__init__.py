@@ -1,0 +1,1 @@
+"""The habits of single exchanges as data: ids, codes, pages, limits, what they and their keys can do."""

@@ -1,0 +1,1 @@
+"""What a failure proves: every foreign exception becomes one of ours, once."""

@@ -1,0 +1,1 @@
+"""Every request: its pace, bans, the exchange's clock, one judgement of errors."""

@@ -1,0 +1,1 @@
+"""What is heard, and who notices that nothing is heard."""

@@ -1,0 +1,1 @@
+"""Pure translation: dictionaries of the exchange in our words, exact or ``Unreadable``."""
