@@ -56,3 +56,11 @@ async def test_a_swap_grid_trades_on_bybit_and_its_position_is_the_exchanges(tmp
         await engine._reconcile_now()
         await until(lambda: engine.coordinators["live"].books.ledger.funding != 0, what="funding that is booked")
         assert engine.coordinators["live"].books.ledger.funding == paid.amount
+
+
+async def test_what_an_exchange_cannot_do_is_said_at_the_start_with_what_is_done_instead(tmp_path: Path) -> None:
+    async with loopback("binance") as server, trading(server, tmp_path, a_live_spec()) as engine:
+        await started(engine)
+        told = [event.text for event in engine.story.after(-1, 200)]
+    switch = "binance does not have: dead man's switch; instead: orders stay on the book when the line is lost"
+    assert told.count(switch) == 1

@@ -1,7 +1,7 @@
 """A real exchange as the engine sees it: the port, put together from the parts of this folder around one client."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -176,9 +176,8 @@ class CcxtExchange:
         self._listener = listener
         while self._untold:
             self._notice(*self._untold.popleft())
-        for symbol, notes in self._markets.notes.items():
-            for note in notes:
-                self._notice(f"{symbol}: {note}", EventLevel.INFO)
+        for text in self._peculiarities():
+            self._notice(text, EventLevel.INFO)
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._skew.run)
@@ -326,6 +325,15 @@ class CcxtExchange:
             self._untold.append((text, level))
         else:
             self._listener.on_notice(self._account.redact(text), level)
+
+    def _peculiarities(self) -> Iterator[str]:
+        """What is otherwise here than a user would expect: what was assumed, and what is done instead of something."""
+        for symbol, notes in self._markets.notes.items():
+            for note in notes:
+                yield f"{symbol}: {note}"
+        for feature in self.features() if self._account.has_keys else ():
+            if not feature.is_there:
+                yield f"{self.name} does not have: {feature.name}; instead: {feature.instead}"
 
     def _measure_clock(self) -> None:
         self._skew.look()
