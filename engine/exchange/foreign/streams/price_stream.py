@@ -167,7 +167,13 @@ class PriceStream:
             self._tell(symbol, price, at_ms)
 
     async def _watch(self) -> None:
-        """Ask for the newest trade of every market that is quiet."""
+        """Ask for the newest trade of every market once, and then of those that are quiet.
+
+        What traded between the first price and the first word of the stream is told by neither.
+        """
+        await anyio.sleep(_CHECK_SECONDS)
+        for symbol in self._symbols:
+            await self._check(symbol)
         while True:
             await anyio.sleep(_CHECK_SECONDS)
             for symbol in self._symbols:
