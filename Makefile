@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 INSTALL_LOCK := $(PIP) install --require-hashes -r
 INSTALL_PROJECT := $(PIP) install --no-deps --no-build-isolation -e . && $(BIN)/python -m compileall -q engine tui
+# More than the cores: many tests wait for sockets and processes.
+WORKERS := 3
 PYTEST := $(BIN)/python -m pytest
 
 # A stamp says what is installed: it is made again when a lock or pyproject.toml is newer.
@@ -26,7 +28,7 @@ run: $(RUN_STAMP) ## the terminal, with the engine embedded
 	@exec $(BIN)/gridwright $(ARGS)
 
 test: $(DEV_STAMP) ## every test and every rule: lint, format, types, import contracts, limits
-	@$(PYTEST) -n 2 $(ARGS)
+	@$(PYTEST) -n $(WORKERS) $(ARGS)
 
 lint: $(DEV_STAMP) ## the rules of the house alone
 	@$(PYTEST) tests/house $(ARGS)

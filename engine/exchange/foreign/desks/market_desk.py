@@ -177,7 +177,7 @@ class MarketDesk:
         alike = sorted(name for name, raw in self._client.markets.items() if _is_alike(raw, base))
         if alike:
             return f"; with {clean_text(base, 20)} it has {clean_text(', '.join(alike[:6]))}"
-        near = get_close_matches(symbol.upper(), list(self._client.markets), n=3)
+        near = get_close_matches(symbol.upper(), list(self._client.markets), n=3, cutoff=0.8)
         return f"; did you mean {clean_text(' or '.join(near))}?" if near else ""
 
 
