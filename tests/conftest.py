@@ -8,6 +8,7 @@ planted keys (``tests/canary.py``).
 
 import os
 from collections import Counter
+from decimal import DefaultContext, setcontext
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,11 @@ def anyio_backend() -> str:
 def pytest_configure(config: pytest.Config) -> None:
     """What the workers of a run will have seen is collected here."""
     config.stash[_EDGES], config.stash[_SPANS] = set(), []
+
+
+def pytest_runtest_setup() -> None:
+    """A test that uses ccxt itself leaves its rounding behind; the next one begins with Python's own."""
+    setcontext(DefaultContext.copy())
 
 
 @pytest.hookimpl(optionalhook=True)

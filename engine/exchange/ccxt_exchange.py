@@ -7,7 +7,9 @@ neither its objects nor its errors nor its texts, leaves this file and that fold
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import localcontext
 from difflib import get_close_matches
+from functools import wraps
 from pathlib import Path
 from time import perf_counter
 from typing import Any, cast
@@ -131,6 +133,7 @@ def _client(options: CcxtOptions, dialect: Dialect) -> ForeignClient:
         text = clean_text(f"{type(error).__name__}", 60)
         raise SettingsInvalid(f"exchange.ccxt: {dialect.id} cannot be made with these options ({text})") from None
     client.number = str
+    client.decimal_to_precision = _apart(client.decimal_to_precision)
     client.throttler = Pace(client.rateLimit, now_ms=lambda: perf_counter() * 1000)
     guard_answers(client)
     if options.is_sandbox:
@@ -164,6 +167,17 @@ def _check_lines(given: Mapping[str, object]) -> None:
 
 def _kinds(expected: type | tuple[type, ...]) -> tuple[type, ...]:
     return expected if isinstance(expected, tuple) else (expected,)
+
+
+def _apart(function: Callable[..., str]) -> Callable[..., str]:
+    """A function of the library in a decimal context of its own: it changes rounding and traps of whoever calls it."""
+
+    @wraps(function)
+    def apart(*arguments: Any, **named: Any) -> str:
+        with localcontext():
+            return function(*arguments, **named)
+
+    return apart
 
 
 def _revealed(keys: ExchangeKeys | None, dialect: Dialect) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import inspect
 import traceback
-from decimal import Decimal
+from decimal import Decimal, getcontext
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +213,15 @@ async def test_rel_59_every_open_order_is_told_through_the_real_client(protocol:
         finally:
             await exchange.close()
     assert sorted(report.client_order_id for report in reports) == sorted(f"web{n}" for n in range(count))
+
+
+def test_the_library_leaves_the_rounding_of_our_money_alone() -> None:
+    """Its way of writing prices sets the rounding and the traps of the thread that it runs in."""
+    made = open_ccxt(some_options())
+    client: Any = made._client
+    client.markets = {"BTC/USDT": {"precision": {"price": "0.01"}, "symbol": "BTC/USDT"}}
+    client.market = client.markets.__getitem__
+    before = getcontext().copy()
+    assert client.price_to_precision("BTC/USDT", "100.005") == "100.01"
+    after = getcontext()
+    assert (after.rounding, after.traps, after.prec) == (before.rounding, before.traps, before.prec)
